@@ -1,0 +1,66 @@
+//! The rules in force: every version of an organisation's declarations, immutable, built from the log.
+
+use std::sync::Arc;
+
+use crate::{
+    calendar::Calendar,
+    declaration::Declaration,
+    time::{Instant, Local},
+    words::Code,
+};
+
+/// Carried by every command. Versions in order of `effective_from`; never empty.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    versions: Vec<Arc<Declaration>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an organisation has at least one declaration")]
+pub struct NoDeclaration;
+
+impl Rules {
+    pub fn new(mut versions: Vec<Arc<Declaration>>) -> Result<Self, NoDeclaration> {
+        if versions.is_empty() {
+            return Err(NoDeclaration);
+        }
+        versions.sort_by(|a, b| (a.effective_from, &a.version).cmp(&(b.effective_from, &b.version)));
+        Ok(Self { versions })
+    }
+
+    /// The version in force at an instant: the last whose first day has come; before the first, the first.
+    pub fn in_force(&self, at: Instant) -> &Declaration {
+        let day = self.local(at).date_naive();
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.effective_from <= day)
+            .unwrap_or(&self.versions[0])
+    }
+
+    /// A version by its name; the one in force last if it is unknown, which a log never holds.
+    pub fn version(&self, version: &Code) -> &Declaration {
+        self.versions
+            .iter()
+            .find(|known| known.version == *version)
+            .unwrap_or_else(|| self.latest())
+    }
+
+    pub fn latest(&self) -> &Declaration {
+        &self.versions[self.versions.len() - 1]
+    }
+
+    pub fn versions(&self) -> &[Arc<Declaration>] {
+        &self.versions
+    }
+
+    /// The calendar whose zone the organisation lives by.
+    pub fn calendar(&self) -> &Calendar {
+        &self.latest().calendar
+    }
+
+    /// An instant with the organisation's offset at that moment.
+    pub fn local(&self, at: Instant) -> Local {
+        self.calendar().local(at)
+    }
+}
