@@ -1,0 +1,36 @@
+//! Log lines on standard error and the metrics recorder.
+//!
+//! Neither ever holds a URI, a body or a value of a field: the routes log their pattern, the stores their positions.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::Settings;
+
+/// Seconds: from a tenth of a millisecond to ten seconds.
+const LATENCIES: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Requests in one batch.
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 500.0];
+
+pub(crate) fn logs(settings: &Settings) -> anyhow::Result<()> {
+    // sqlx logs the text of slow statements: never ours to print.
+    let filter = EnvFilter::try_new(format!("{},sqlx=off", settings.log))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    if settings.log_json {
+        registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?;
+    } else {
+        registry.with(fmt::layer().with_writer(std::io::stderr)).try_init()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), LATENCIES)?
+        .set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZES)?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    Ok(handle)
+}
