@@ -1,0 +1,1 @@
+//! Stories over HTTP against the built program, on both databases.

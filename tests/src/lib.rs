@@ -1,1 +1,0 @@
-//! Stories over HTTP against the built program; see `it/`.
