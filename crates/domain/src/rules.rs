@@ -35,7 +35,7 @@ impl Rules {
             .iter()
             .rev()
             .find(|version| version.effective_from <= day)
-            .unwrap_or(&self.versions[0])
+            .map_or(self.versions[0].as_ref(), Arc::as_ref)
     }
 
     /// A version by its name; the one in force last if it is unknown, which a log never holds.
@@ -43,7 +43,7 @@ impl Rules {
         self.versions
             .iter()
             .find(|known| known.version == *version)
-            .unwrap_or_else(|| self.latest())
+            .map_or_else(|| self.latest(), Arc::as_ref)
     }
 
     pub fn latest(&self) -> &Declaration {
