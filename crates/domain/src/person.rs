@@ -20,6 +20,22 @@ pub enum Event {
         phone: Option<Personal<String>>,
     },
     /// Stands on the absorbed person's stream alone.
-    Merged { at: Local, into: PersonId },
-    Unmerged { at: Local, from: PersonId },
+    Merged {
+        at: Local,
+        into: PersonId,
+    },
+    Unmerged {
+        at: Local,
+        from: PersonId,
+    },
+}
+
+impl Event {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Registered { .. } => "person.registered",
+            Self::Merged { .. } => "person.merged",
+            Self::Unmerged { .. } => "person.unmerged",
+        }
+    }
 }

@@ -31,8 +31,8 @@ impl TryFrom<String> for Code {
     type Error = NotACode;
 
     fn try_from(text: String) -> Result<Self, NotACode> {
-        let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let fits =
+            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         if fits { Ok(Self(text)) } else { Err(NotACode) }
     }
 }

@@ -1,6 +1,10 @@
 //! A service request, from its submission to its end.
 
+mod status;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::status::Status;
 
 use crate::{
     declaration::Priority,
@@ -17,7 +21,10 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     Submitted(Box<Submitted>),
-    Triaged { at: Local, priority: Priority },
+    Triaged {
+        at: Local,
+        priority: Priority,
+    },
     Assigned {
         at: Local,
         unit: Code,
@@ -26,19 +33,39 @@ pub enum Event {
         agent: Option<Code>,
     },
     /// S3-15: counted by whoever asks how often.
-    Transferred { at: Local, from: Option<Code>, to: Code },
-    Started { at: Local },
+    Transferred {
+        at: Local,
+        from: Option<Code>,
+        to: Code,
+    },
+    Started {
+        at: Local,
+    },
     /// Waiting for the citizen.
     WaitingStarted {
         at: Local,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         question: Option<Personal<String>>,
     },
-    WaitingEnded { at: Local },
-    Noted { at: Local, visibility: Visibility, text: Personal<String> },
+    WaitingEnded {
+        at: Local,
+    },
+    Noted {
+        at: Local,
+        visibility: Visibility,
+        text: Personal<String>,
+    },
     /// S3-28: with the anticipated date, exclusive instant.
-    InterimAnswered { at: Local, anticipated_at: Instant, anticipated_on: chrono::NaiveDate, text: Personal<String> },
-    Answered { at: Local, text: Personal<String> },
+    InterimAnswered {
+        at: Local,
+        anticipated_at: Instant,
+        anticipated_on: chrono::NaiveDate,
+        text: Personal<String>,
+    },
+    Answered {
+        at: Local,
+        text: Personal<String>,
+    },
     Resolved {
         at: Local,
         /// What was done, as a code of the source or the organisation; in clear.
@@ -54,8 +81,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Personal<String>>,
     },
-    Reopened { at: Local },
-    Cancelled { at: Local },
+    Reopened {
+        at: Local,
+    },
+    Cancelled {
+        at: Local,
+    },
     Recategorised {
         at: Local,
         from: Code,
@@ -66,14 +97,97 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unit: Option<Code>,
     },
-    LinkedAsDuplicate { at: Local, of: RequestId },
-    Unlinked { at: Local, of: RequestId },
+    LinkedAsDuplicate {
+        at: Local,
+        of: RequestId,
+    },
+    Unlinked {
+        at: Local,
+        of: RequestId,
+    },
     /// S2-24..26: feeds the planning base, no follow-up.
-    Planned { at: Local, programme: Code },
+    Planned {
+        at: Local,
+        programme: Code,
+    },
     /// An agent released a text for public answers: what was `description: null` now reads so. In clear by intent.
-    TextReleased { at: Local, text: String },
-    #[serde(untagged)]
+    TextReleased {
+        at: Local,
+        text: String,
+    },
+    /// Stored under its own kinds (`promise.made`), so that serde's name for this variant is never written.
+    #[serde(skip)]
     Promise(promise::Event),
+}
+
+impl Event {
+    /// The stored name: the aggregate, a point, and what serde calls the variant.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Submitted(_) => "request.submitted",
+            Self::Triaged { .. } => "request.triaged",
+            Self::Assigned { .. } => "request.assigned",
+            Self::Transferred { .. } => "request.transferred",
+            Self::Started { .. } => "request.started",
+            Self::WaitingStarted { .. } => "request.waiting_started",
+            Self::WaitingEnded { .. } => "request.waiting_ended",
+            Self::Noted { .. } => "request.noted",
+            Self::InterimAnswered { .. } => "request.interim_answered",
+            Self::Answered { .. } => "request.answered",
+            Self::Resolved { .. } => "request.resolved",
+            Self::Refused { .. } => "request.refused",
+            Self::Reopened { .. } => "request.reopened",
+            Self::Cancelled { .. } => "request.cancelled",
+            Self::Recategorised { .. } => "request.recategorised",
+            Self::LinkedAsDuplicate { .. } => "request.linked_as_duplicate",
+            Self::Unlinked { .. } => "request.unlinked",
+            Self::Planned { .. } => "request.planned",
+            Self::TextReleased { .. } => "request.text_released",
+            Self::Promise(event) => match event {
+                promise::Event::Made { .. } => "promise.made",
+                promise::Event::Kept { .. } => "promise.kept",
+                promise::Event::Missed { .. } => "promise.missed",
+                promise::Event::Extended { .. } => "promise.extended",
+                promise::Event::Paused { .. } => "promise.paused",
+                promise::Event::Resumed { .. } => "promise.resumed",
+                promise::Event::Released { .. } => "promise.released",
+            },
+        }
+    }
+
+    /// When it happened, as the organisation's clock showed it.
+    pub fn at(&self) -> Local {
+        match self {
+            Self::Submitted(submitted) => submitted.at,
+            Self::Triaged { at, .. }
+            | Self::Assigned { at, .. }
+            | Self::Transferred { at, .. }
+            | Self::Started { at }
+            | Self::WaitingStarted { at, .. }
+            | Self::WaitingEnded { at }
+            | Self::Noted { at, .. }
+            | Self::InterimAnswered { at, .. }
+            | Self::Answered { at, .. }
+            | Self::Resolved { at, .. }
+            | Self::Refused { at, .. }
+            | Self::Reopened { at }
+            | Self::Cancelled { at }
+            | Self::Recategorised { at, .. }
+            | Self::LinkedAsDuplicate { at, .. }
+            | Self::Unlinked { at, .. }
+            | Self::Planned { at, .. }
+            | Self::TextReleased { at, .. } => *at,
+            Self::Promise(event) => match event {
+                promise::Event::Made { at, .. }
+                | promise::Event::Kept { at, .. }
+                | promise::Event::Missed { at, .. }
+                | promise::Event::Extended { at, .. }
+                | promise::Event::Paused { at, .. }
+                | promise::Event::Resumed { at, .. }
+                | promise::Event::Released { at, .. } => *at,
+            },
+        }
+    }
 }
 
 /// What was asked, by whom, where, through what channel.
