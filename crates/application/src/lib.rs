@@ -1,0 +1,16 @@
+//! What programs ask of an organisation: load, decide, seal, append.
+//!
+//! An [`Organisation`] holds one log, its vault and its rules. It decides nothing itself (the domain does) and reads
+//! no read model (doors do); it brings time, ids and looked-up facts to a decision, seals what is personal before it is
+//! appended, opens it for who may read it, and makes every write happen once. Start reading at [`organisation`].
+
+pub mod clock;
+pub mod policies;
+
+pub mod errors;
+pub mod submission;
+
+pub use clock::{Clock, Ids, RandomIds, SystemClock};
+pub use errors::{ExecuteError, OpenError, Problem, PublishError, StorageError, SubmitError};
+pub use policies::{Act, Role, allows};
+pub use submission::{Outcome, Requester, Submission};
