@@ -212,6 +212,20 @@ impl Declaration {
         self.standards.iter().find(|standard| standard.code == *code)
     }
 
+    /// The standards owed to whoever asks for a product through a channel: those that the product names, and those
+    /// that name the channel, whatever the product.
+    pub fn owed(&self, product: &Code, channel: &Code) -> Vec<Code> {
+        let named = self.product(product).map(|product| product.standards.as_slice()).unwrap_or_default();
+        let owed_here = |standard: &&Standard| {
+            if standard.channels.is_empty() {
+                named.contains(&standard.code)
+            } else {
+                standard.channels.contains(channel)
+            }
+        };
+        self.standards.iter().filter(owed_here).map(|standard| standard.code.clone()).collect()
+    }
+
     pub fn channel(&self, code: &Code) -> Option<&Channel> {
         self.channels.iter().find(|channel| channel.code == *code)
     }

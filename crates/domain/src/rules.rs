@@ -40,10 +40,7 @@ impl Rules {
 
     /// A version by its name; the one in force last if it is unknown, which a log never holds.
     pub fn version(&self, version: &Code) -> &Declaration {
-        self.versions
-            .iter()
-            .find(|known| known.version == *version)
-            .map_or_else(|| self.latest(), Arc::as_ref)
+        self.versions.iter().find(|known| known.version == *version).map_or_else(|| self.latest(), Arc::as_ref)
     }
 
     pub fn latest(&self) -> &Declaration {

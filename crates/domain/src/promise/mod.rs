@@ -1,16 +1,24 @@
-//! Promises: what a standard of a declaration owes in one matter. `DESIGN.md` §7 is the rule book.
+//! Promises: what a standard of a declaration owes in one matter.
 //!
 //! They live in the stream of their matter, decided by the matter's own decider, which embeds [`Promises`].
+//! This module holds the words; [`due`] computes instants, once, when an event is decided; [`Promises`] is the table
+//! of what happens to open promises; [`percentile`] measures the standards that are owed to no single matter.
+//! Nothing here reads a clock: a promise is overdue when somebody asks and `due_at <= now`.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    declaration::Declaration,
-    rules::Rules,
     time::{Instant, Local},
     words::{Code, Label},
 };
+
+mod due;
+pub mod percentile;
+mod table;
+
+pub use due::due;
+pub use table::Promises;
 
 /// One line of a declaration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +31,10 @@ pub struct Standard {
     pub matter: Matter,
     #[serde(default)]
     pub milestone: Milestone,
+    /// Owed only in matters opened through one of these channels, whatever the product (S2-35); empty: owed by the
+    /// products that name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Code>,
     pub duration: Duration,
     #[serde(default)]
     pub day_rule: DayRule,
@@ -81,8 +93,10 @@ pub enum Duration {
     BusinessHours(u32),
     BusinessDays(u32),
     CalendarDays(u32),
-    /// "2 min, 80 % of the time": measured over a period by [`crate::promise::percentile`], never owed to one matter.
+    /// "At most 2 min, 80 % of the time": measured over a period by [`percentile`], never owed to one matter (A5).
     Seconds(u32),
+    /// "In under a minute": the same, strictly less.
+    UnderSeconds(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -175,13 +189,44 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         computed_due_at: Option<Instant>,
     },
-    Kept { id: PromiseId, at: Local, due_at: Instant, due_on: NaiveDate },
-    Missed { id: PromiseId, at: Local, due_at: Instant, due_on: NaiveDate },
+    Kept {
+        id: PromiseId,
+        at: Local,
+        due_at: Instant,
+        due_on: NaiveDate,
+    },
+    Missed {
+        id: PromiseId,
+        at: Local,
+        due_at: Instant,
+        due_on: NaiveDate,
+    },
     /// By an interim answer: judged by the new date, both reported.
-    Extended { id: PromiseId, at: Local, previous_due_at: Instant, previous_due_on: NaiveDate, due: Due },
-    Paused { id: PromiseId, at: Local },
-    Resumed { id: PromiseId, at: Local, previous_due_at: Instant, previous_due_on: NaiveDate, due: Due },
-    Released { id: PromiseId, at: Local, reason: Release, due_at: Instant, due_on: NaiveDate },
+    Extended {
+        id: PromiseId,
+        at: Local,
+        previous_due_at: Instant,
+        previous_due_on: NaiveDate,
+        due: Due,
+    },
+    Paused {
+        id: PromiseId,
+        at: Local,
+    },
+    Resumed {
+        id: PromiseId,
+        at: Local,
+        previous_due_at: Instant,
+        previous_due_on: NaiveDate,
+        due: Due,
+    },
+    Released {
+        id: PromiseId,
+        at: Local,
+        reason: Release,
+        due_at: Instant,
+        due_on: NaiveDate,
+    },
 }
 
 /// Why a promise is owed no longer.
@@ -206,65 +251,4 @@ impl Event {
             | Self::Released { id, .. } => id,
         }
     }
-}
-
-/// The promises of one matter, as its decider needs them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Promises {
-    // filled by the implementation
-}
-
-impl Promises {
-    /// Total, like every `evolve`.
-    pub fn evolve(&mut self, event: &Event) {
-        let _ = event;
-        unimplemented!()
-    }
-
-    /// Makes the promises of `standards` (codes of the declaration in force at `trigger`) from `trigger`.
-    /// `source_due`: the imported source's own date, which becomes the promise.
-    pub fn make(&self, rules: &Rules, standards: &[Code], trigger: Instant, at: Instant, source_due: Option<Instant>) -> Vec<Event> {
-        let _ = (rules, standards, trigger, at, source_due);
-        unimplemented!()
-    }
-
-    /// The milestone was reached: `kept` or `missed` for each open promise it answers (a paused one resumes first).
-    pub fn reach(&self, rules: &Rules, milestone: Milestone, at: Instant) -> Vec<Event> {
-        let _ = (rules, milestone, at);
-        unimplemented!()
-    }
-
-    /// An interim answer announced `anticipated` (exclusive instant): `extended`, or `missed` and a new promise.
-    pub fn interim(&self, rules: &Rules, anticipated: Instant, at: Instant) -> Vec<Event> {
-        let _ = (rules, anticipated, at);
-        unimplemented!()
-    }
-
-    pub fn pause(&self, rules: &Rules, at: Instant) -> Vec<Event> {
-        let _ = (rules, at);
-        unimplemented!()
-    }
-
-    pub fn resume(&self, rules: &Rules, at: Instant) -> Vec<Event> {
-        let _ = (rules, at);
-        unimplemented!()
-    }
-
-    /// Releases every open promise; one past due is `missed` instead.
-    pub fn release(&self, rules: &Rules, reason: Release, at: Instant) -> Vec<Event> {
-        let _ = (rules, reason, at);
-        unimplemented!()
-    }
-
-    /// Unlinking a duplicate makes what was released for it again, same due.
-    pub fn restore(&self, rules: &Rules, at: Instant) -> Vec<Event> {
-        let _ = (rules, at);
-        unimplemented!()
-    }
-}
-
-/// The due instants of one standard, computed at the trigger.
-pub fn due(declaration: &Declaration, standard: &Standard, trigger: Instant) -> Due {
-    let _ = (declaration, standard, trigger);
-    unimplemented!()
 }
