@@ -1,1 +1,3 @@
 //! Stories over HTTP against the built program, on both databases.
+
+mod house;
