@@ -1,0 +1,149 @@
+//! Many rows in one go: on PostgreSQL one JSON parameter whatever their number, on SQLite prepared rows.
+
+use std::fmt::Write;
+
+use crate::Value;
+
+/// A column of a bulk write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// The type of a column, as [`Value`] names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Bool,
+    Int,
+    Text,
+    Uuid,
+    At,
+    Day,
+    Json,
+    Bytes,
+}
+
+/// What an inserted row does where its key already stands.
+#[derive(Debug, Clone, Copy)]
+pub enum OnConflict<'a> {
+    Fail,
+    Ignore,
+    /// Replace every column that is not of the key.
+    Update {
+        key: &'a [&'a str],
+    },
+}
+
+impl Kind {
+    /// The column type of a strict SQLite table.
+    pub fn sqlite(self) -> &'static str {
+        match self {
+            Self::Bool | Self::Int => "integer",
+            Self::Text | Self::Uuid | Self::At | Self::Day | Self::Json => "text",
+            Self::Bytes => "blob",
+        }
+    }
+
+    /// The column type on PostgreSQL. Tables add `collate "C"` to text.
+    pub fn postgres(self) -> &'static str {
+        match self {
+            Self::Bool => "boolean",
+            Self::Int => "bigint",
+            Self::Text => "text",
+            Self::Uuid => "uuid",
+            Self::At => "timestamptz",
+            Self::Day => "date",
+            Self::Json => "json",
+            Self::Bytes => "bytea",
+        }
+    }
+}
+
+/// SQLite binds at most 32,766 values; longer statements than this stop paying before that.
+const SQLITE_ROWS: usize = 32;
+const SQLITE_VALUES: usize = 32_766;
+
+/// How many rows travel in one SQLite statement.
+pub(crate) fn sqlite_rows(columns: usize) -> usize {
+    (SQLITE_VALUES / columns.max(1)).clamp(1, SQLITE_ROWS)
+}
+
+pub(crate) fn sqlite_insert(table: &str, columns: &[Column], rows: usize, on_conflict: OnConflict<'_>) -> String {
+    let mut sql = format!("insert into {table} ({}) values ", names(columns));
+    for row in 0..rows {
+        let _ = write!(sql, "{}(", if row == 0 { "" } else { ", " });
+        for column in 0..columns.len() {
+            let _ = write!(sql, "{}${}", if column == 0 { "" } else { ", " }, row * columns.len() + column + 1);
+        }
+        sql.push(')');
+    }
+    sql + &conflict_clause(columns, on_conflict)
+}
+
+pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnConflict<'_>) -> String {
+    let picked = list(columns.iter().map(picked));
+    let insert = format!("insert into {table} ({}) select {picked} from {}", names(columns), recordset(columns));
+    insert + &conflict_clause(columns, on_conflict)
+}
+
+pub(crate) fn sqlite_delete(table: &str, key: &[Column]) -> String {
+    let matches = key.iter().enumerate().map(|(index, column)| format!("{} = ${}", column.name, index + 1));
+    format!("delete from {table} where {}", matches.collect::<Vec<_>>().join(" and "))
+}
+
+pub(crate) fn postgres_delete(table: &str, key: &[Column]) -> String {
+    let matches = key.iter().map(|column| format!("target.{} = {}", column.name, picked(column)));
+    let matches = matches.collect::<Vec<_>>().join(" and ");
+    format!("delete from {table} as target using {} where {matches}", recordset(key))
+}
+
+/// The rows as one JSON array of objects.
+pub(crate) fn json_rows(columns: &[Column], rows: Vec<Vec<Value>>) -> String {
+    let mut text = String::from("[");
+    for (index, row) in rows.into_iter().enumerate() {
+        text.push_str(if index == 0 { "{" } else { ",{" });
+        for (index, (column, value)) in columns.iter().zip(row).enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let _ = write!(text, "{comma}\"{}\":{}", column.name, value.into_json());
+        }
+        text.push('}');
+    }
+    text.push(']');
+    text
+}
+
+fn recordset(columns: &[Column]) -> String {
+    // JSON cells travel as strings, so that their bytes arrive as written.
+    let typed = columns.iter().map(|column| {
+        let kind = if column.kind == Kind::Json { Kind::Text } else { column.kind };
+        format!("{} {}", column.name, kind.postgres())
+    });
+    format!("json_to_recordset($1) as batch({})", list(typed))
+}
+
+fn picked(column: &Column) -> String {
+    let cast = if column.kind == Kind::Json { "::json" } else { "" };
+    format!("batch.{}{cast}", column.name)
+}
+
+fn conflict_clause(columns: &[Column], on_conflict: OnConflict<'_>) -> String {
+    match on_conflict {
+        OnConflict::Fail => String::new(),
+        OnConflict::Ignore => " on conflict do nothing".to_owned(),
+        OnConflict::Update { key } => {
+            let others = columns.iter().filter(|column| !key.contains(&column.name));
+            let sets = others.map(|column| format!("{0} = excluded.{0}", column.name)).collect::<Vec<_>>();
+            let action = if sets.is_empty() { "nothing".to_owned() } else { format!("update set {}", sets.join(", ")) };
+            format!(" on conflict ({}) do {action}", key.join(", "))
+        }
+    }
+}
+
+fn names(columns: &[Column]) -> String {
+    list(columns.iter().map(|column| column.name.to_owned()))
+}
+
+fn list(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,61 @@
+//! What can go wrong below a statement.
+
+use std::path::PathBuf;
+
+/// A failure of the database or of its use.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("the database refused or could not be reached")]
+    Sql(#[from] sqlx::Error),
+    #[error("cannot prepare the directory {0}")]
+    Directory(PathBuf, #[source] std::io::Error),
+    #[error("`{0}` is neither sqlite:DIRECTORY nor postgres://…")]
+    Location(String),
+    #[error("`{0}` is no slug: a lower-case letter, then at most 39 lower-case letters, digits or hyphens")]
+    Slug(String),
+    #[error("SQLite {found} is older than {needed}, which first repaired its write-ahead log")]
+    OldSqlite { found: String, needed: &'static str },
+    #[error("column {column} holds {found}, which is not {wanted}")]
+    Decode { column: usize, wanted: &'static str, found: String },
+    #[error("a task of the database ended early")]
+    Task(#[from] tokio::task::JoinError),
+    #[error("expected one row, found none")]
+    NoRow,
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl DbError {
+    /// Whether sending the same statement again can never succeed: the database understood it and said no.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => match error.code() {
+                // SQLSTATE classes: data exception, integrity constraint, syntax or access rule.
+                Some(code) if code.len() == 5 => matches!(&code[..2], "22" | "23" | "42"),
+                // SQLite result codes: constraint (19), mismatch (20), too big (18), generic error in the text (1).
+                Some(code) => matches!(code.parse::<i32>().map(|code| code & 0xff), Ok(1 | 18 | 19 | 20)),
+                None => false,
+            },
+            Self::Sql(error) => matches!(error, sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. }),
+            _ => true,
+        }
+    }
+
+    /// Whether two processes inserted the same key at the same time.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
+    /// Whether the connection died before it could answer. Pools do not ping at acquire, so a read simply tries another.
+    pub(crate) fn is_stale_connection(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
+            Self::Sql(sqlx::Error::Database(error)) => matches!(
+                error.code().as_deref(),
+                // Terminated or shut down; and a cached plan whose table was replaced beneath it (0A000).
+                Some("57P01" | "57P02" | "57P03" | "0A000")
+            ),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Reading a row, whichever database it came from.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::{Decode, Row as _};
+use uuid::Uuid;
+
+use crate::DbError;
+
+/// A row borrowed from the driver; columns are read by index, in the order the statement lists them.
+#[derive(Clone, Copy)]
+pub enum Row<'r> {
+    #[doc(hidden)]
+    Sqlite(&'r SqliteRow),
+    #[doc(hidden)]
+    Postgres(&'r PgRow),
+}
+
+/// What can be read from a row.
+pub trait ReadRow: Sized {
+    fn read(row: &Row<'_>) -> Result<Self, DbError>;
+}
+
+impl<'r> Row<'r> {
+    /// Unchecked against the declared type on purpose: strict tables and typed columns hold what was declared, and
+    /// SQLite knows neither ids nor instants.
+    fn get<T>(&self, index: usize) -> Result<Option<T>, DbError>
+    where
+        T: Decode<'r, Sqlite> + Decode<'r, Postgres>,
+    {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get_unchecked(index)?,
+            Self::Postgres(row) => row.try_get_unchecked(index)?,
+        })
+    }
+
+    pub fn opt_bool(&self, index: usize) -> Result<Option<bool>, DbError> {
+        self.get(index)
+    }
+
+    pub fn opt_int(&self, index: usize) -> Result<Option<i64>, DbError> {
+        self.get(index)
+    }
+
+    pub fn opt_text(&self, index: usize) -> Result<Option<String>, DbError> {
+        self.get(index)
+    }
+
+    /// Borrowed from the row, for readers that only look.
+    pub fn opt_str(&self, index: usize) -> Result<Option<&'r str>, DbError> {
+        self.get(index)
+    }
+
+    pub fn opt_uuid(&self, index: usize) -> Result<Option<Uuid>, DbError> {
+        match self {
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Sqlite(_) => self.parse(index, "an id", |text| Uuid::try_parse(text).ok()),
+        }
+    }
+
+    pub fn opt_at(&self, index: usize) -> Result<Option<DateTime<Utc>>, DbError> {
+        match self {
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Sqlite(_) => self.parse(index, "an instant", |text| {
+                DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
+            }),
+        }
+    }
+
+    pub fn opt_day(&self, index: usize) -> Result<Option<NaiveDate>, DbError> {
+        match self {
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Sqlite(_) => self.parse(index, "a day", |text| text.parse().ok()),
+        }
+    }
+
+    /// JSON as it was written.
+    pub fn opt_json(&self, index: usize) -> Result<Option<String>, DbError> {
+        self.get(index)
+    }
+
+    pub fn opt_bytes(&self, index: usize) -> Result<Option<Vec<u8>>, DbError> {
+        self.get(index)
+    }
+
+    /// A digest or a key of 32 bytes.
+    pub fn opt_bytes32(&self, index: usize) -> Result<Option<[u8; 32]>, DbError> {
+        let Some(bytes) = self.get::<&[u8]>(index)? else { return Ok(None) };
+        bytes.try_into().map(Some).map_err(|_| DbError::Decode {
+            column: index,
+            wanted: "32 bytes",
+            found: format!("{} bytes", bytes.len()),
+        })
+    }
+
+    fn parse<T>(
+        &self,
+        index: usize,
+        wanted: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, DbError> {
+        let Some(text) = self.opt_str(index)? else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| DbError::Decode { column: index, wanted, found: "other text".to_owned() })
+    }
+}
+
+macro_rules! required {
+    ($($name:ident $optional:ident -> $type:ty),+ $(,)?) => {
+        impl<'r> Row<'r> {$(
+            pub fn $name(&self, index: usize) -> Result<$type, DbError> {
+                self.$optional(index)?.ok_or_else(|| DbError::Decode {
+                    column: index,
+                    wanted: stringify!($name),
+                    found: "null".to_owned(),
+                })
+            }
+        )+}
+    };
+}
+
+required!(
+    bool opt_bool -> bool,
+    int opt_int -> i64,
+    text opt_text -> String,
+    str opt_str -> &'r str,
+    uuid opt_uuid -> Uuid,
+    at opt_at -> DateTime<Utc>,
+    day opt_day -> NaiveDate,
+    json opt_json -> String,
+    bytes opt_bytes -> Vec<u8>,
+    bytes32 opt_bytes32 -> [u8; 32],
+);
+
+/// A column that tells its type, so that small tuples read themselves.
+trait Cell: Sized {
+    fn cell(row: &Row<'_>, index: usize) -> Result<Self, DbError>;
+}
+
+macro_rules! cell {
+    ($($type:ty => $required:ident $optional:ident),+ $(,)?) => {$(
+        impl Cell for $type {
+            fn cell(row: &Row<'_>, index: usize) -> Result<Self, DbError> {
+                row.$required(index)
+            }
+        }
+        impl Cell for Option<$type> {
+            fn cell(row: &Row<'_>, index: usize) -> Result<Self, DbError> {
+                row.$optional(index)
+            }
+        }
+    )+};
+}
+
+cell!(
+    bool => bool opt_bool,
+    i64 => int opt_int,
+    String => text opt_text,
+    Uuid => uuid opt_uuid,
+    DateTime<Utc> => at opt_at,
+    NaiveDate => day opt_day,
+    Vec<u8> => bytes opt_bytes,
+    [u8; 32] => bytes32 opt_bytes32,
+);
+
+impl ReadRow for () {
+    fn read(_: &Row<'_>) -> Result<Self, DbError> {
+        Ok(())
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $index:tt),+) => {
+        #[allow(private_bounds, reason = "the cells are a closed set")]
+        impl<$($name: Cell),+> ReadRow for ($($name,)+) {
+            fn read(row: &Row<'_>) -> Result<Self, DbError> {
+                Ok(($($name::cell(row, $index)?,)+))
+            }
+        }
+    };
+}
+
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+tuple!(A 0, B 1, C 2, D 3, E 4);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5);

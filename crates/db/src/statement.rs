@@ -1,0 +1,128 @@
+//! A statement: text written once, and its values.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::{DbError, Dialect, Value};
+
+/// The rare pair of texts, where one text cannot serve both. A comment beside it says why.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialects {
+    pub sqlite: &'static str,
+    pub postgres: &'static str,
+}
+
+/// Text with `$1` placeholders, and as many values.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    sqlite: Cow<'static, str>,
+    postgres: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+impl Statement {
+    /// One text for both databases.
+    ///
+    /// # Panics
+    /// When the highest `$n` is not the number of values: SQLite would bind the missing ones as null, silently.
+    pub fn new(sql: &'static str, values: Vec<Value>) -> Self {
+        Self::per_dialect(Dialects { sqlite: sql, postgres: sql }, values)
+    }
+
+    /// A text for each database, same parameters.
+    ///
+    /// # Panics
+    /// As [`Statement::new`].
+    pub fn per_dialect(sql: Dialects, values: Vec<Value>) -> Self {
+        for text in [sql.sqlite, sql.postgres] {
+            assert_eq!(highest_placeholder(text), values.len(), "placeholders and values of: {text}");
+        }
+        Self { sqlite: sql.sqlite.into(), postgres: sql.postgres.into(), values }
+    }
+
+    /// Text built by this crate for the one database that will see it.
+    pub(crate) fn built(sql: &str, values: Vec<Value>) -> Self {
+        Self { sqlite: Cow::Owned(sql.to_owned()), postgres: Cow::Owned(sql.to_owned()), values }
+    }
+
+    /// Puts a read model's current table, a name made by the program, where the text says `@table`.
+    #[must_use]
+    pub fn table(self, name: &str) -> Self {
+        let replaced = |text: Cow<'static, str>| Cow::Owned(text.replace("@table", name));
+        Self { sqlite: replaced(self.sqlite), postgres: replaced(self.postgres), values: self.values }
+    }
+
+    /// The text one database will see.
+    pub fn sql(&self, dialect: Dialect) -> &str {
+        match dialect {
+            Dialect::Sqlite => &self.sqlite,
+            Dialect::Postgres => &self.postgres,
+        }
+    }
+
+    pub(crate) fn text(&self, dialect: Dialect) -> SqlStr {
+        let text = match dialect {
+            Dialect::Sqlite => &self.sqlite,
+            Dialect::Postgres => &self.postgres,
+        };
+        // Safe: every text begins as a `&'static str`, and `@table` takes names that the program made.
+        match text {
+            Cow::Borrowed(text) => text.into_sql_str(),
+            Cow::Owned(text) => AssertSqlSafe(text.clone()).into_sql_str(),
+        }
+    }
+
+    pub(crate) fn sqlite_arguments(self) -> Result<SqliteArguments, DbError> {
+        let mut arguments = SqliteArguments::default();
+        self.values
+            .into_iter()
+            .try_for_each(|value| value.add_to_sqlite(&mut arguments))
+            .map_err(sqlx::Error::Encode)?;
+        Ok(arguments)
+    }
+
+    pub(crate) fn postgres_arguments(self) -> Result<PgArguments, DbError> {
+        let mut arguments = PgArguments::default();
+        self.values
+            .into_iter()
+            .try_for_each(|value| value.add_to_postgres(&mut arguments))
+            .map_err(sqlx::Error::Encode)?;
+        Ok(arguments)
+    }
+}
+
+fn highest_placeholder(sql: &str) -> usize {
+    sql.split('$')
+        .skip(1)
+        .filter_map(|tail| tail[..tail.bytes().take_while(u8::is_ascii_digit).count()].parse().ok())
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_placeholder_counts_not_the_number_of_them() {
+        assert_eq!(highest_placeholder("select $2 where $1 = $2"), 2);
+        assert_eq!(highest_placeholder("select 'a$b', $12"), 12);
+        assert_eq!(highest_placeholder("select 1"), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "placeholders and values")]
+    fn a_missing_value_is_refused() {
+        let _ = Statement::new("select $1, $2", vec![1_i64.into()]);
+    }
+
+    #[test]
+    fn a_table_takes_its_place_in_both_texts() {
+        let statement = Statement::new("select count(*) from @table", vec![]).table("queue_v1");
+        assert_eq!(statement.sql(Dialect::Sqlite), "select count(*) from queue_v1");
+        assert_eq!(statement.sql(Dialect::Postgres), "select count(*) from queue_v1");
+    }
+}

@@ -1,0 +1,139 @@
+//! The closed set of values a statement may carry, and the one encoder of each database.
+//!
+//! SQLite knows no instants, days, ids or booleans, so they travel as fixed text and 0/1; PostgreSQL gets its native types.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, Encode, Postgres, Type};
+use uuid::Uuid;
+
+/// One parameter, possibly null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Bool(Option<bool>),
+    Int(Option<i64>),
+    Text(Option<String>),
+    Uuid(Option<Uuid>),
+    At(Option<DateTime<Utc>>),
+    Day(Option<NaiveDate>),
+    /// Canonical text, made so by the caller.
+    Json(Option<String>),
+    Bytes(Option<Vec<u8>>),
+}
+
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`: sorts as it reads.
+pub(crate) fn instant_text(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+pub(crate) fn day_text(day: NaiveDate) -> String {
+    day.format("%Y-%m-%d").to_string()
+}
+
+impl Value {
+    pub(crate) fn add_to_sqlite(self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Bool(value) => arguments.add(value.map(i64::from)),
+            Self::Int(value) => arguments.add(value),
+            Self::Text(value) | Self::Json(value) => arguments.add(value),
+            Self::Uuid(value) => arguments.add(value.map(|id| id.hyphenated().to_string())),
+            Self::At(value) => arguments.add(value.map(instant_text)),
+            Self::Day(value) => arguments.add(value.map(day_text)),
+            Self::Bytes(value) => arguments.add(value),
+        }
+    }
+
+    pub(crate) fn add_to_postgres(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Bool(value) => arguments.add(value),
+            Self::Int(value) => arguments.add(value),
+            Self::Text(value) => arguments.add(value),
+            Self::Uuid(value) => arguments.add(value),
+            Self::At(value) => arguments.add(value),
+            Self::Day(value) => arguments.add(value),
+            Self::Json(value) => arguments.add(value.as_deref().map(JsonText)),
+            Self::Bytes(value) => arguments.add(value),
+        }
+    }
+
+    /// As a cell of the one JSON parameter that carries a batch of rows to PostgreSQL.
+    pub(crate) fn into_json(self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Self::Bool(value) => value.map_or(Json::Null, Json::from),
+            Self::Int(value) => value.map_or(Json::Null, Json::from),
+            Self::Text(value) => value.map_or(Json::Null, Json::from),
+            Self::Uuid(value) => value.map_or(Json::Null, |id| id.hyphenated().to_string().into()),
+            Self::At(value) => value.map_or(Json::Null, |at| instant_text(at).into()),
+            Self::Day(value) => value.map_or(Json::Null, |day| day_text(day).into()),
+            // As a string, cast back to json in the statement: re-printing it here could change its bytes.
+            Self::Json(value) => value.map_or(Json::Null, Json::from),
+            Self::Bytes(value) => value.map_or(Json::Null, |bytes| bytea_text(&bytes).into()),
+        }
+    }
+}
+
+/// PostgreSQL's hex input of a `bytea`.
+fn bytea_text(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::from("\\x"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+        text
+    })
+}
+
+/// Text that PostgreSQL receives as `json`, byte for byte.
+struct JsonText<'a>(&'a str);
+
+impl Type<Postgres> for JsonText<'_> {
+    fn type_info() -> PgTypeInfo {
+        <sqlx::types::Json<()> as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(ty: &PgTypeInfo) -> bool {
+        <sqlx::types::Json<()> as Type<Postgres>>::compatible(ty)
+    }
+}
+
+impl Encode<'_, Postgres> for JsonText<'_> {
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::with_oid(sqlx::postgres::types::Oid(114))) // json, not jsonb: kept as written
+    }
+
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+macro_rules! from {
+    ($($source:ty => $variant:ident),+ $(,)?) => {$(
+        impl From<$source> for Value {
+            fn from(value: $source) -> Self {
+                Self::$variant(Some(value.into()))
+            }
+        }
+        impl From<Option<$source>> for Value {
+            fn from(value: Option<$source>) -> Self {
+                Self::$variant(value.map(Into::into))
+            }
+        }
+    )+};
+}
+
+from!(
+    bool => Bool,
+    i64 => Int,
+    i32 => Int,
+    u32 => Int,
+    &str => Text,
+    String => Text,
+    Uuid => Uuid,
+    DateTime<Utc> => At,
+    NaiveDate => Day,
+    Vec<u8> => Bytes,
+    [u8; 32] => Bytes,
+);

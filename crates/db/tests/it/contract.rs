@@ -1,0 +1,180 @@
+//! What every other crate relies on: values come back as they went, writes survive their callers, reads see one state.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use db::{Column, DbError, Kind, OnConflict, Statement, Value};
+use futures_util::{FutureExt, StreamExt};
+use testkit::on_both_databases;
+use uuid::Uuid;
+
+const COLUMNS: [Column; 8] = [
+    Column { name: "yes", kind: Kind::Bool },
+    Column { name: "number", kind: Kind::Int },
+    Column { name: "word", kind: Kind::Text },
+    Column { name: "id", kind: Kind::Uuid },
+    Column { name: "seen_at", kind: Kind::At },
+    Column { name: "seen_on", kind: Kind::Day },
+    Column { name: "answers", kind: Kind::Json },
+    Column { name: "bytes", kind: Kind::Bytes },
+];
+
+type Everything = (Option<bool>, Option<i64>, Option<String>, Option<Uuid>, Option<DateTime<Utc>>, Option<NaiveDate>);
+
+async fn with_table(db: &db::Db) {
+    let columns = COLUMNS.map(|column| match db.dialect() {
+        db::Dialect::Sqlite => format!("{} {}", column.name, column.kind.sqlite()),
+        db::Dialect::Postgres => format!("{} {}", column.name, column.kind.postgres()),
+    });
+    db.script(&format!("create table sample ({}, unique (number))", columns.join(", "))).await.expect("make a table");
+}
+
+fn full_row(number: i64) -> Vec<Value> {
+    vec![
+        true.into(),
+        number.into(),
+        "Où est l’égout? \"\\\n".into(),
+        Uuid::from_u128(7).into(),
+        DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("in range").into(),
+        NaiveDate::from_ymd_opt(2024, 2, 29).expect("a leap day").into(),
+        Value::Json(Some(r#"{"b":1, "a":[null,"é"]}"#.to_owned())),
+        vec![0_u8, 255, 10].into(),
+    ]
+}
+
+fn null_row(number: i64) -> Vec<Value> {
+    vec![
+        Value::Bool(None),
+        number.into(),
+        Value::Text(None),
+        Value::Uuid(None),
+        Value::At(None),
+        Value::Day(None),
+        Value::Json(None),
+        Value::Bytes(None),
+    ]
+}
+
+const INSERT: &str = "insert into sample (yes, number, word, id, seen_at, seen_on, answers, bytes)
+                      values ($1, $2, $3, $4, $5, $6, $7, $8)";
+const PLAIN: &str = "select yes, number, word, id, seen_at, seen_on from sample order by number limit 1000";
+const OPAQUE: &str = "select cast(answers as text), bytes from sample order by number limit 1000";
+
+on_both_databases! {
+    async fn values_come_back_as_they_went_bound_or_in_bulk(fresh: Fresh) {
+        let db = fresh.read(&fresh.create_log("quebec").await.expect("a log")).await.expect("a read database");
+        with_table(&db).await;
+        db.execute(Statement::new(INSERT, full_row(1))).await.expect("bind a full row");
+        db.execute(Statement::new(INSERT, null_row(2))).await.expect("bind nulls");
+        let bulk: Vec<_> = (3..=103).map(|n| if n % 2 == 1 { full_row(n) } else { null_row(n) }).collect();
+        let touched = db.write(|tx| Box::pin(async move {
+            tx.insert_rows("sample", &COLUMNS, bulk, OnConflict::Fail).await
+        })).await.expect("insert in bulk");
+        assert_eq!(touched, 101);
+
+        let rows: Vec<Everything> = db.fetch_all(Statement::new(PLAIN, vec![])).await.expect("read");
+        let opaque: Vec<(Option<String>, Option<Vec<u8>>)> =
+            db.fetch_all(Statement::new(OPAQUE, vec![])).await.expect("read");
+        assert_eq!(rows.len(), 103);
+        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456);
+        for (index, (row, opaque)) in rows.into_iter().zip(opaque).enumerate() {
+            let number = Some(index as i64 + 1);
+            if index % 2 == 0 {
+                let word = Some("Où est l’égout? \"\\\n".to_owned());
+                assert_eq!(row, (Some(true), number, word, Some(Uuid::from_u128(7)), at, NaiveDate::from_ymd_opt(2024, 2, 29)));
+                assert_eq!(opaque, (Some(r#"{"b":1, "a":[null,"é"]}"#.to_owned()), Some(vec![0, 255, 10])));
+            } else {
+                assert_eq!(row, (None, number, None, None, None, None));
+                assert_eq!(opaque, (None, None));
+            }
+        }
+    }
+
+    async fn a_bulk_write_replaces_ignores_and_deletes(fresh: Fresh) {
+        let db = fresh.read(&fresh.create_log("quebec").await.expect("a log")).await.expect("a read database");
+        with_table(&db).await;
+        db.write(|tx| Box::pin(async move {
+            tx.insert_rows("sample", &COLUMNS, vec![null_row(1), null_row(2), null_row(3)], OnConflict::Fail).await?;
+            tx.insert_rows("sample", &COLUMNS, vec![full_row(1)], OnConflict::Update { key: &["number"] }).await?;
+            tx.insert_rows("sample", &COLUMNS, vec![full_row(2)], OnConflict::Ignore).await?;
+            tx.delete_rows("sample", &COLUMNS[1..2], vec![vec![3_i64.into()], vec![9_i64.into()]]).await
+        })).await.expect("write");
+        let rows: Vec<(i64, Option<bool>)> = db
+            .fetch_all(Statement::new("select number, yes from sample order by number limit 9", vec![]))
+            .await
+            .expect("read");
+        assert_eq!(rows, [(1, Some(true)), (2, None)]);
+    }
+
+    async fn a_refused_transaction_leaves_nothing(fresh: Fresh) {
+        let db = fresh.server().clone();
+        let refused: Result<(), DbError> = db.write(|tx| Box::pin(async move {
+            tx.execute(Statement::new("insert into log_directory (id, slug, epoch) values (9, 'x', $1)", vec![Uuid::nil().into()])).await?;
+            Err(DbError::Refused("changed my mind".to_owned()))
+        })).await;
+        assert!(refused.is_err());
+        assert!(fresh.logs().await.expect("read the directory").is_empty());
+    }
+
+    async fn an_abandoned_write_still_happens_and_no_connection_is_lost(fresh: Fresh) {
+        let db = fresh.server().clone();
+        for id in 1..=60_i64 {
+            let write = db.write(move |tx| Box::pin(async move {
+                tx.execute(Statement::new("insert into log_directory (id, slug, epoch) values ($1, $2, $3)",
+                    vec![id.into(), format!("log-{id}").into(), Uuid::nil().into()])).await
+            }));
+            // Polled once, which begins it, then dropped as a handler is when its client hangs up.
+            drop(Box::pin(write).now_or_never());
+        }
+        let after = db.write(|tx| Box::pin(async move {
+            tx.execute(Statement::new("insert into log_directory (id, slug, epoch) values (1000, 'last', $1)", vec![Uuid::nil().into()])).await
+        })).await;
+        assert_eq!(after.expect("the pool still works"), 1);
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while fresh.logs().await.expect("read").len() < 61 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("every abandoned write ended");
+    }
+
+    async fn a_snapshot_sees_one_state(fresh: Fresh) {
+        let (db, others) = (fresh.server().clone(), fresh.clone());
+        let counts = db.snapshot(move |tx| Box::pin(async move {
+            let count = || Statement::new("select count(*) from log_directory", vec![]);
+            let before: Option<(i64,)> = tx.fetch_optional(count()).await?;
+            others.create_log("new").await?;
+            let after: Option<(i64,)> = tx.fetch_optional(count()).await?;
+            Ok((before, after))
+        })).await.expect("read twice");
+        assert_eq!(counts, (Some((0,)), Some((0,))));
+        assert_eq!(fresh.logs().await.expect("read").len(), 1);
+    }
+
+    async fn a_log_is_created_once_whoever_asks(fresh: Fresh) {
+        let other = fresh.another_process().await;
+        let (here, there) = (fresh.create_log("boston"), other.create_log("boston"));
+        let (here, there) = tokio::join!(here, there);
+        assert_eq!(here.expect("created"), there.expect("found"));
+        let second = fresh.create_log("montreal").await.expect("created");
+        assert_eq!(second.id, 2);
+        assert!(matches!(fresh.create_log("../etc").await, Err(DbError::Slug(_))));
+    }
+
+    async fn a_long_read_may_be_dropped_half_way(fresh: Fresh) {
+        let many = "with recursive n (i) as (select 1 union all select i + 1 from n where i < 200000) select cast(i as bigint) from n";
+        for _ in 0..20 {
+            let mut rows = fresh.server().stream::<(i64,)>(Statement::new(many, vec![]));
+            assert_eq!(rows.next().await.expect("a first row").expect("readable"), (1,));
+        }
+        let all: Vec<_> = fresh.server().stream::<(i64,)>(Statement::new(many, vec![])).collect().await;
+        assert_eq!(all.len(), 200_000);
+    }
+
+    async fn both_databases_accept_every_statement(fresh: Fresh) {
+        for statement in db::statements() {
+            fresh.server().prepare(&statement).await.expect(statement.sql(fresh.dialect()));
+        }
+    }
+}

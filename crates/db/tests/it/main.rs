@@ -1,0 +1,4 @@
+//! The contract of `db`, on both databases.
+
+mod contract;
+mod migrations;

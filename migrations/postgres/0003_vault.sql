@@ -1,0 +1,30 @@
+-- Keys of a log (operation, blind, token), wrapped by the master key so that its rotation orphans nothing.
+create table log_key (
+    log bigint not null,
+    name text collate "C" not null,
+    wrapped bytea not null,
+    primary key (log, name)
+);
+
+-- One key for each subject of personal data. Destroying it (wrapped becomes null) erases every copy at once.
+create table subject_key (
+    log bigint not null,
+    id uuid not null,
+    subject text collate "C" not null,
+    wrapped bytea,
+    created_at timestamptz not null,
+    destroyed_at timestamptz,
+    primary key (log, id),
+    unique (log, subject)
+);
+
+-- Keyed hashes of normalised e-mail, phone and name tokens, gone with the key of their subject.
+create table blind_index (
+    log bigint not null,
+    field text collate "C" not null,
+    token bytea not null,
+    subject text collate "C" not null,
+    primary key (log, field, token, subject)
+);
+
+create index blind_index_subject on blind_index (log, subject);

@@ -1,0 +1,30 @@
+-- Keys of a log (operation, blind, token), wrapped by the master key so that its rotation orphans nothing.
+create table log_key (
+    log integer not null,
+    name text not null,
+    wrapped blob not null,
+    primary key (log, name)
+) strict;
+
+-- One key for each subject of personal data. Destroying it (wrapped becomes null) erases every copy at once.
+create table subject_key (
+    log integer not null,
+    id text not null,
+    subject text not null,
+    wrapped blob,
+    created_at text not null,
+    destroyed_at text,
+    primary key (log, id),
+    unique (log, subject)
+) strict;
+
+-- Keyed hashes of normalised e-mail, phone and name tokens, gone with the key of their subject.
+create table blind_index (
+    log integer not null,
+    field text not null,
+    token blob not null,
+    subject text not null,
+    primary key (log, field, token, subject)
+) strict;
+
+create index blind_index_subject on blind_index (log, subject);
