@@ -74,3 +74,47 @@ impl Label {
         }
     }
 }
+
+/// Why typed text is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAText {
+    #[error("the text is blank")]
+    Blank,
+    #[error("the text has more than {most} characters")]
+    TooLong { most: usize },
+    #[error("the text holds a NUL character")]
+    Nul,
+}
+
+impl NotAText {
+    /// Names the words to show: `refusal.text.too_long`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Blank => "text.blank",
+            Self::TooLong { .. } => "text.too_long",
+            Self::Nul => "text.nul",
+        }
+    }
+}
+
+/// Text as typed, of at most `most` characters; blank text is no text.
+pub fn optional_text(text: Option<String>, most: usize) -> Result<Option<String>, NotAText> {
+    match text {
+        Some(text) if !text.trim().is_empty() => required_text(text, most).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Text as typed, of at most `most` characters, that says something.
+pub fn required_text(text: String, most: usize) -> Result<String, NotAText> {
+    if text.trim().is_empty() {
+        return Err(NotAText::Blank);
+    }
+    if text.contains('\0') {
+        return Err(NotAText::Nul);
+    }
+    if text.chars().nth(most).is_some() {
+        return Err(NotAText::TooLong { most });
+    }
+    Ok(text)
+}

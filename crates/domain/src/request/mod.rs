@@ -1,285 +1,306 @@
 //! A service request, from its submission to its end.
+//!
+//! A citizen, or nobody, asks for a product through a channel. The request is triaged, assigned to a unit, passed on,
+//! worked on; it waits for the citizen; it is answered; it ends resolved, refused with a reason, cancelled, or
+//! followed in another request. Some requests enter a planned programme and are owed nothing any more (S2-24..26).
+//! What its product's standards promise lives in the same stream, decided here through [`Promises`].
+//!
+//! Every act is allowed in some situations and refused in the others: [`Request::decide`] is that table, one line
+//! per cell. Its rules in prose:
+//! - An act that asks for what already is yields no event. A note, an answer and an interim answer always say
+//!   something new, and are told apart by the caller's operation key.
+//! - Whatever moves a waiting request on ends its wait first.
+//! - A unit gives a request away by a transfer, never by an assignment: transfers are counted (S3-15).
+//! - A planned request gets no follow-up: it can be started, resolved, refused, cancelled, recategorised, linked, or
+//!   taken out of its programme by reopening it.
+//! - Notes and released texts are taken in every situation, the end included.
+//!
+//! It does not know who may act (`application::policies`), nor how a text is sealed (`application::sealing`).
+//! Start at [`Act`], then [`Event`].
 
+mod event;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod properties;
+pub mod questions;
+mod refusal;
 mod status;
+mod submission;
+mod turn;
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-pub use self::status::Status;
+use chrono::NaiveDate;
 
+pub use self::{
+    event::{Answer, AnswerValue, Event, Location, Place, Point, Source, Submitted, Visibility},
+    refusal::Refusal,
+    status::Status,
+    submission::Submission,
+};
+use self::turn::Turn;
 use crate::{
+    decider::Decider,
     declaration::Priority,
-    ids::{PersonId, RequestId},
+    ids::RequestId,
     number::Number,
-    personal::Personal,
-    promise,
-    time::{Instant, Local},
+    promise::Promises,
+    rules::Rules,
+    time::Instant,
     words::Code,
 };
 
-/// `request.*` and `promise.*` in `request-<uuid>`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    Submitted(Box<Submitted>),
-    Triaged {
-        at: Local,
-        priority: Priority,
-    },
-    Assigned {
-        at: Local,
-        unit: Code,
-        /// `usr_…`, never a name.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        agent: Option<Code>,
-    },
-    /// S3-15: counted by whoever asks how often.
-    Transferred {
-        at: Local,
-        from: Option<Code>,
-        to: Code,
-    },
-    Started {
-        at: Local,
-    },
-    /// Waiting for the citizen.
-    WaitingStarted {
-        at: Local,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        question: Option<Personal<String>>,
-    },
-    WaitingEnded {
-        at: Local,
-    },
-    Noted {
-        at: Local,
-        visibility: Visibility,
-        text: Personal<String>,
-    },
-    /// S3-28: with the anticipated date, exclusive instant.
-    InterimAnswered {
-        at: Local,
-        anticipated_at: Instant,
-        anticipated_on: chrono::NaiveDate,
-        text: Personal<String>,
-    },
-    Answered {
-        at: Local,
-        text: Personal<String>,
-    },
-    Resolved {
-        at: Local,
-        /// What was done, as a code of the source or the organisation; in clear.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        outcome: Option<Code>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        text: Option<Personal<String>>,
-    },
-    Refused {
-        at: Local,
-        /// A code of the declaration's `refusal_reasons`.
-        reason: Code,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        text: Option<Personal<String>>,
-    },
-    Reopened {
-        at: Local,
-    },
-    Cancelled {
-        at: Local,
-    },
-    Recategorised {
-        at: Local,
-        from: Code,
-        product: Code,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        precision: Option<Code>,
-        /// The unit that now receives it, if the new product names one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        unit: Option<Code>,
-    },
-    LinkedAsDuplicate {
-        at: Local,
-        of: RequestId,
-    },
-    Unlinked {
-        at: Local,
-        of: RequestId,
-    },
-    /// S2-24..26: feeds the planning base, no follow-up.
-    Planned {
-        at: Local,
-        programme: Code,
-    },
-    /// An agent released a text for public answers: what was `description: null` now reads so. In clear by intent.
-    TextReleased {
-        at: Local,
-        text: String,
-    },
-    /// Stored under its own kinds (`promise.made`), so that serde's name for this variant is never written.
-    #[serde(skip)]
-    Promise(promise::Event),
+/// Most characters of a description, and of a text released in its place (GeoReport v2).
+pub const DESCRIPTION_MOST: usize = 4_000;
+/// Most characters of any other typed text.
+pub const TEXT_MOST: usize = 10_000;
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Request;
+
+/// An act, with the instant it happens at and the rules it is judged by.
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub rules: Arc<Rules>,
+    pub at: Instant,
+    pub act: Act,
 }
 
-impl Event {
-    /// The stored name: the aggregate, a point, and what serde calls the variant.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Submitted(_) => "request.submitted",
-            Self::Triaged { .. } => "request.triaged",
-            Self::Assigned { .. } => "request.assigned",
-            Self::Transferred { .. } => "request.transferred",
-            Self::Started { .. } => "request.started",
-            Self::WaitingStarted { .. } => "request.waiting_started",
-            Self::WaitingEnded { .. } => "request.waiting_ended",
-            Self::Noted { .. } => "request.noted",
-            Self::InterimAnswered { .. } => "request.interim_answered",
-            Self::Answered { .. } => "request.answered",
-            Self::Resolved { .. } => "request.resolved",
-            Self::Refused { .. } => "request.refused",
-            Self::Reopened { .. } => "request.reopened",
-            Self::Cancelled { .. } => "request.cancelled",
-            Self::Recategorised { .. } => "request.recategorised",
-            Self::LinkedAsDuplicate { .. } => "request.linked_as_duplicate",
-            Self::Unlinked { .. } => "request.unlinked",
-            Self::Planned { .. } => "request.planned",
-            Self::TextReleased { .. } => "request.text_released",
-            Self::Promise(event) => match event {
-                promise::Event::Made { .. } => "promise.made",
-                promise::Event::Kept { .. } => "promise.kept",
-                promise::Event::Missed { .. } => "promise.missed",
-                promise::Event::Extended { .. } => "promise.extended",
-                promise::Event::Paused { .. } => "promise.paused",
-                promise::Event::Resumed { .. } => "promise.resumed",
-                promise::Event::Released { .. } => "promise.released",
-            },
-        }
-    }
-
-    /// When it happened, as the organisation's clock showed it.
-    pub fn at(&self) -> Local {
-        match self {
-            Self::Submitted(submitted) => submitted.at,
-            Self::Triaged { at, .. }
-            | Self::Assigned { at, .. }
-            | Self::Transferred { at, .. }
-            | Self::Started { at }
-            | Self::WaitingStarted { at, .. }
-            | Self::WaitingEnded { at }
-            | Self::Noted { at, .. }
-            | Self::InterimAnswered { at, .. }
-            | Self::Answered { at, .. }
-            | Self::Resolved { at, .. }
-            | Self::Refused { at, .. }
-            | Self::Reopened { at }
-            | Self::Cancelled { at }
-            | Self::Recategorised { at, .. }
-            | Self::LinkedAsDuplicate { at, .. }
-            | Self::Unlinked { at, .. }
-            | Self::Planned { at, .. }
-            | Self::TextReleased { at, .. } => *at,
-            Self::Promise(event) => match event {
-                promise::Event::Made { at, .. }
-                | promise::Event::Kept { at, .. }
-                | promise::Event::Missed { at, .. }
-                | promise::Event::Extended { at, .. }
-                | promise::Event::Paused { at, .. }
-                | promise::Event::Resumed { at, .. }
-                | promise::Event::Released { at, .. } => *at,
-            },
-        }
-    }
+/// What someone does. Typed texts are plain here: the decider wraps them as personal in its events.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    Submit(Box<Submission>),
+    Triage { priority: Priority },
+    /// To a unit that has none before it, or to an agent (`usr_…`) of the unit that holds it.
+    Assign { unit: Code, agent: Option<Code> },
+    Transfer { to: Code },
+    Start,
+    WaitForCitizen { question: Option<String> },
+    CitizenReplied,
+    Note { visibility: Visibility, text: String },
+    /// S3-28. The announced day is the last one on which the answer keeps its promise.
+    AnswerInterim { anticipated_on: NaiveDate, text: String },
+    Answer { text: String },
+    Resolve { outcome: Option<Code>, text: Option<String> },
+    Refuse { reason: Code, text: Option<String> },
+    Reopen,
+    Cancel,
+    Recategorise { product: Code, precision: Option<Code> },
+    /// `original`: the status of `of`, looked up by the application, which expects its revision in the same append.
+    LinkAsDuplicate { of: RequestId, original: Option<Status> },
+    Unlink,
+    Plan { programme: Code },
+    /// In clear from then on: an agent has read it and vouches for it.
+    ReleaseText { text: String },
 }
 
-/// What was asked, by whom, where, through what channel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Submitted {
-    pub at: Local,
+/// A request as its next decision needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    Unsubmitted,
+    Submitted(Box<Matter>, Situation),
+}
+
+/// Which acts are open to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Situation {
+    Open,
+    Waiting,
+    Planned { programme: Code },
+    Duplicate { of: RequestId },
+    Closed,
+}
+
+/// What decisions compare with, whatever the situation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matter {
     pub number: Number,
-    pub channel: Code,
+    pub status: Status,
     pub product: Code,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Code>,
     pub priority: Priority,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Code>,
-    /// Neighbourhood or borough, in clear: statistics survive erasure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub area: Option<Code>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answers: Vec<Answer>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<Personal<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media_url: Option<Personal<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requester: Option<PersonId>,
-    /// The declaration version by which the answers were read.
-    pub declaration: Code,
-    /// Where an imported request comes from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
+    pub agent: Option<Code>,
+    pub promises: Promises,
+    /// What the promises of a new product count from: the submission, or the last reopening.
+    trigger: Instant,
+    /// Whether the citizen has an answer since `trigger`; none is promised again.
+    answered: bool,
+    /// Why it was refused.
+    reason: Option<Code>,
+    released: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    Public(Location),
-    Private(Personal<Location>),
+impl State {
+    /// What is known of a submitted request.
+    pub fn matter(&self) -> Option<&Matter> {
+        match self {
+            Self::Unsubmitted => None,
+            Self::Submitted(matter, _) => Some(matter),
+        }
+    }
+
+    pub fn status(&self) -> Option<Status> {
+        self.matter().map(|matter| matter.status)
+    }
 }
 
-/// At least one of point, address and address id.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Location {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub point: Option<Point>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address_id: Option<String>,
+impl Decider for Request {
+    const STREAM: &'static str = "request";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Refusal = Refusal;
+
+    fn initial() -> State {
+        State::Unsubmitted
+    }
+
+    fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
+        use Situation::{Closed, Duplicate, Open, Planned, Waiting};
+
+        let State::Submitted(matter, situation) = state else {
+            return match act {
+                Act::Submit(submission) => submission.decide(&rules, at),
+                _ => Err(Refusal::NotSubmitted),
+            };
+        };
+        let turn = Turn { rules: &rules, at, matter };
+        match (situation, act) {
+            (_, Act::Submit(_)) => Err(Refusal::AlreadySubmitted),
+            (_, Act::Note { visibility, text }) => turn.note(visibility, text),
+            (_, Act::ReleaseText { text }) => turn.release_text(text),
+
+            (Closed, Act::Resolve { .. }) if matter.status == Status::Resolved => Ok(vec![]),
+            (Closed, Act::Refuse { reason, .. }) if matter.reason == Some(reason.clone()) => Ok(vec![]),
+            (Closed, Act::Cancel) if matter.status == Status::Cancelled => Ok(vec![]),
+            (Duplicate { of }, Act::LinkAsDuplicate { of: again, .. }) if *of == again => Ok(vec![]),
+            (Planned { programme }, Act::Plan { programme: again }) if *programme == again => Ok(vec![]),
+
+            (Closed | Planned { .. }, Act::Reopen) => turn.reopen(),
+            (Open | Waiting, Act::Reopen) => Ok(vec![]),
+            (Duplicate { of }, Act::Unlink) => turn.unlink(*of),
+            (Open | Waiting | Planned { .. } | Closed, Act::Unlink) => Ok(vec![]),
+
+            (Closed, _) => Err(Refusal::Closed { status: matter.status }),
+            (Duplicate { of }, _) => Err(Refusal::Duplicate { of: *of }),
+
+            (Open | Waiting | Planned { .. }, Act::Triage { priority }) => turn.triage(priority),
+            (Open | Waiting | Planned { .. }, Act::Assign { unit, agent }) => turn.assign(unit, agent),
+            (Open | Waiting | Planned { .. }, Act::Transfer { to }) => turn.transfer(to),
+            (Open | Planned { .. }, Act::Start) => turn.start(),
+            (Waiting, Act::Start) => Err(Refusal::Waiting),
+
+            (Open, Act::WaitForCitizen { question }) => turn.wait(question),
+            (Waiting, Act::WaitForCitizen { .. }) => Ok(vec![]),
+            (Waiting, Act::CitizenReplied) => turn.citizen_replied(),
+            (Open | Planned { .. }, Act::CitizenReplied) => Ok(vec![]),
+
+            (Open | Waiting, Act::AnswerInterim { anticipated_on, text }) => turn.answer_interim(anticipated_on, text),
+            (Open | Waiting, Act::Answer { text }) => turn.answer(text),
+            (Planned { .. }, Act::WaitForCitizen { .. } | Act::AnswerInterim { .. } | Act::Answer { .. }) => {
+                Err(Refusal::Planned)
+            }
+
+            (Open | Waiting | Planned { .. }, Act::Resolve { outcome, text }) => turn.resolve(outcome, text),
+            (Open | Waiting | Planned { .. }, Act::Refuse { reason, text }) => turn.refuse(reason, text),
+            (Open | Waiting | Planned { .. }, Act::Cancel) => turn.cancel(),
+            (Open | Waiting | Planned { .. }, Act::Recategorise { product, precision }) => {
+                turn.recategorise(product, precision)
+            }
+            (Open | Waiting | Planned { .. }, Act::LinkAsDuplicate { of, original }) => turn.link(of, original),
+            (Open | Waiting | Planned { .. }, Act::Plan { programme }) => turn.plan(programme),
+        }
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        match (state, event) {
+            (_, Event::Submitted(submitted)) => {
+                State::Submitted(Box::new(Matter::submitted(submitted)), Situation::Open)
+            }
+            (State::Unsubmitted, _) => State::Unsubmitted,
+            (State::Submitted(mut matter, situation), event) => {
+                matter.evolve(event);
+                let situation = situation.after(matter.status, event);
+                State::Submitted(matter, situation)
+            }
+        }
+    }
 }
 
-/// WGS84, in units of 1e-7 degree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Point {
-    pub lat: i64,
-    pub long: i64,
+impl Situation {
+    fn after(self, status: Status, event: &Event) -> Self {
+        match (status, event) {
+            (_, Event::Planned { programme, .. }) => Self::Planned { programme: programme.clone() },
+            (_, Event::LinkedAsDuplicate { of, .. }) => Self::Duplicate { of: *of },
+            (Status::Planned | Status::Duplicate, _) => self,
+            (Status::Waiting, _) => Self::Waiting,
+            (status, _) if status.is_open() => Self::Open,
+            _ => Self::Closed,
+        }
+    }
 }
 
-/// One answer along the product's question tree.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    pub question: Code,
-    pub value: AnswerValue,
-}
+impl Matter {
+    fn submitted(submitted: &Submitted) -> Self {
+        Self {
+            number: submitted.number.clone(),
+            status: Status::Received,
+            product: submitted.product.clone(),
+            precision: submitted.precision.clone(),
+            priority: submitted.priority,
+            unit: submitted.unit.clone(),
+            agent: None,
+            promises: Promises::default(),
+            trigger: submitted.at.to_utc(),
+            answered: false,
+            reason: None,
+            released: None,
+        }
+    }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AnswerValue {
-    Choices(Vec<Code>),
-    /// As typed, checked to be a number.
-    Number(String),
-    Datetime(Local),
-    /// Free text, and whatever came under a code that the tree does not know (A16 of Open311: kept, never refused).
-    Text(Personal<String>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Visibility {
-    Internal,
-    Public,
-}
-
-/// The imported row: file and key, nothing personal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    pub name: Code,
-    /// The source's own identifier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The source's own status and verdict, where it publishes them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Code>,
+    fn evolve(&mut self, event: &Event) {
+        self.status = self.status.after(event);
+        match event {
+            Event::Triaged { priority, .. } => self.priority = *priority,
+            Event::Assigned { unit, agent, .. } => {
+                self.unit = Some(unit.clone());
+                self.agent.clone_from(agent);
+            }
+            Event::Transferred { to, .. } => {
+                self.unit = Some(to.clone());
+                self.agent = None;
+            }
+            Event::Answered { .. } => self.answered = true,
+            Event::Refused { reason, .. } => self.reason = Some(reason.clone()),
+            Event::Reopened { at } => {
+                self.trigger = at.to_utc();
+                self.answered = false;
+                self.reason = None;
+            }
+            Event::Recategorised { product, precision, unit, .. } => {
+                self.product = product.clone();
+                self.precision.clone_from(precision);
+                if let Some(unit) = unit {
+                    self.unit = Some(unit.clone());
+                    self.agent = None;
+                }
+            }
+            Event::TextReleased { text, .. } => self.released = Some(text.clone()),
+            Event::Promise(event) => self.promises.evolve(event),
+            Event::Submitted(_)
+            | Event::Started { .. }
+            | Event::WaitingStarted { .. }
+            | Event::WaitingEnded { .. }
+            | Event::Noted { .. }
+            | Event::InterimAnswered { .. }
+            | Event::Resolved { .. }
+            | Event::Cancelled { .. }
+            | Event::LinkedAsDuplicate { .. }
+            | Event::Unlinked { .. }
+            | Event::Planned { .. } => {}
+        }
+    }
 }

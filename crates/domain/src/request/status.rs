@@ -84,8 +84,8 @@ impl Status {
             Event::Cancelled { .. } => Self::Cancelled,
             Event::LinkedAsDuplicate { .. } => Self::Duplicate,
             Event::Planned { .. } => Self::Planned,
-            // The programme was the old product's.
-            Event::Recategorised { .. } if self == Self::Planned => Self::Received,
+            // The programme was the old product's; another precision of the same product stays in it.
+            Event::Recategorised { from, product, .. } if self == Self::Planned && from != product => Self::Received,
             Event::Triaged { .. }
             | Event::Assigned { .. }
             | Event::Transferred { .. }

@@ -1,0 +1,193 @@
+//! The question tree of a product (S2-22): which questions are asked, and what their answers decide.
+//!
+//! Questions are read in file order; one with a condition is asked when an earlier asked question was answered with
+//! one of its choices. Three rules keep clients that know nothing of conditions welcome (GeoReport v2 has none):
+//! - a blank answer is no answer;
+//! - an answer to a question that was not asked, to a notice, or under a code that the tree does not know is kept as
+//!   text, never refused;
+//! - an emergency counts wherever it was said, asked or not, and before any fault: a citizen in danger is sent to
+//!   9-1-1 even when a required answer is missing (S2-38..43).
+
+use chrono::DateTime;
+
+use super::{Answer, AnswerValue, TEXT_MOST};
+use crate::{
+    declaration::{Product, Question, QuestionKind},
+    personal::Personal,
+    words::{Code, NotAText, required_text},
+};
+
+/// What came under one code, as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub question: Code,
+    pub values: Vec<String>,
+}
+
+/// What the answers come to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Walk {
+    /// In the order of the tree, then those it does not know as they came.
+    pub answers: Vec<Answer>,
+    /// Decided by the last choice that names one: the deepest in the tree.
+    pub precision: Option<Code>,
+    /// No request is created; the other answers do not matter.
+    pub emergency: Option<Code>,
+}
+
+/// One question whose answer does not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{question}: {kind}")]
+pub struct Fault {
+    pub question: Code,
+    pub kind: FaultKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FaultKind {
+    #[error("an answer is required")]
+    Required,
+    #[error("the answer is none of the choices")]
+    UnknownChoice,
+    #[error("the question takes one answer")]
+    SeveralValues,
+    #[error("the answer is not a number")]
+    NotANumber,
+    #[error("the answer is not a date and time with its offset")]
+    NotADatetime,
+    #[error(transparent)]
+    Text(#[from] NotAText),
+}
+
+impl FaultKind {
+    /// Stable; the words are under `question.<code>` in the catalogues.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::UnknownChoice => "unknown_choice",
+            Self::SeveralValues => "several_values",
+            Self::NotANumber => "not_a_number",
+            Self::NotADatetime => "not_a_datetime",
+            Self::Text(NotAText::Blank) => "blank",
+            Self::Text(NotAText::TooLong { .. }) => "too_long",
+            Self::Text(NotAText::Nul) => "nul",
+        }
+    }
+}
+
+/// Reads the answers along the tree, or says of every faulty one what is wrong with it.
+pub fn walk(product: &Product, given: &[Given]) -> Result<Walk, Vec<Fault>> {
+    if let Some(emergency) = emergency(product, given) {
+        return Ok(Walk { emergency: Some(emergency), ..Walk::default() });
+    }
+    let mut walk = Walk::default();
+    let mut faults = Vec::new();
+    for question in &product.questions {
+        let values = values_of(&question.code, given);
+        let asked = question.kind != QuestionKind::Notice && is_asked(question, &walk.answers);
+        let read = match (asked, values.is_empty()) {
+            (true, true) if question.required => Err(FaultKind::Required),
+            (_, true) => continue,
+            (true, false) => read(question, &values),
+            (false, false) => as_text(&values),
+        };
+        match read {
+            Ok(value) => {
+                walk.precision = precision(question, &value).or(walk.precision);
+                walk.answers.push(Answer { question: question.code.clone(), value });
+            }
+            Err(kind) => faults.push(Fault { question: question.code.clone(), kind }),
+        }
+    }
+    for code in unknown_codes(product, given) {
+        match as_text(&values_of(code, given)) {
+            Ok(value) => walk.answers.push(Answer { question: code.clone(), value }),
+            Err(kind) => faults.push(Fault { question: code.clone(), kind }),
+        }
+    }
+    if faults.is_empty() { Ok(walk) } else { Err(faults) }
+}
+
+/// The first choice of the tree that is an emergency and was given.
+fn emergency(product: &Product, given: &[Given]) -> Option<Code> {
+    product.questions.iter().find_map(|question| {
+        let values = values_of(&question.code, given);
+        question
+            .choices
+            .iter()
+            .filter(|choice| values.contains(&choice.key.as_str()))
+            .find_map(|choice| choice.emergency.clone())
+    })
+}
+
+/// Everything that came under the code, blanks left out.
+fn values_of<'a>(code: &Code, given: &'a [Given]) -> Vec<&'a str> {
+    given
+        .iter()
+        .filter(|given| given.question == *code)
+        .flat_map(|given| &given.values)
+        .map(|value| value.trim())
+        .filter(|value| !value.is_empty())
+        .collect()
+}
+
+/// Codes that the tree does not have and that hold something, each once.
+fn unknown_codes<'a>(product: &Product, given: &'a [Given]) -> Vec<&'a Code> {
+    let mut codes: Vec<&Code> = Vec::new();
+    for Given { question, .. } in given {
+        let known = product.questions.iter().any(|known| known.code == *question);
+        if !known && !codes.contains(&question) && !values_of(question, given).is_empty() {
+            codes.push(question);
+        }
+    }
+    codes
+}
+
+fn is_asked(question: &Question, answers: &[Answer]) -> bool {
+    question.when.as_ref().is_none_or(|when| {
+        answers.iter().filter(|answer| answer.question == when.question).any(|answer| match &answer.value {
+            AnswerValue::Choices(chosen) => chosen.iter().any(|choice| when.any_of.contains(choice)),
+            AnswerValue::Number(_) | AnswerValue::Datetime(_) | AnswerValue::Text(_) => false,
+        })
+    })
+}
+
+fn read(question: &Question, values: &[&str]) -> Result<AnswerValue, FaultKind> {
+    match (question.kind, values) {
+        (QuestionKind::MultiValueList, values) => choices(question, values),
+        (_, [_, _, ..]) => Err(FaultKind::SeveralValues),
+        (QuestionKind::SingleValueList, values) => choices(question, values),
+        (QuestionKind::Number, [value]) if is_number(value) => Ok(AnswerValue::Number((*value).to_owned())),
+        (QuestionKind::Number, _) => Err(FaultKind::NotANumber),
+        (QuestionKind::Datetime, values) => values
+            .first()
+            .and_then(|value| DateTime::parse_from_rfc3339(value).ok())
+            .map(AnswerValue::Datetime)
+            .ok_or(FaultKind::NotADatetime),
+        (QuestionKind::Notice | QuestionKind::String | QuestionKind::Text, values) => as_text(values),
+    }
+}
+
+fn choices(question: &Question, values: &[&str]) -> Result<AnswerValue, FaultKind> {
+    if values.iter().any(|value| question.choices.iter().all(|choice| choice.key.as_str() != *value)) {
+        return Err(FaultKind::UnknownChoice);
+    }
+    let chosen = question.choices.iter().filter(|choice| values.contains(&choice.key.as_str()));
+    Ok(AnswerValue::Choices(chosen.map(|choice| choice.key.clone()).collect()))
+}
+
+/// Digits with at most one sign before and one separator between: `12,5` is a number in French.
+fn is_number(value: &str) -> bool {
+    let unsigned = value.strip_prefix(['-', '+']).unwrap_or(value);
+    let (whole, fraction) = unsigned.split_once(['.', ',']).unwrap_or((unsigned, "0"));
+    [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn as_text(values: &[&str]) -> Result<AnswerValue, FaultKind> {
+    Ok(AnswerValue::Text(Personal::Plain(required_text(values.join("\n"), TEXT_MOST)?)))
+}
+
+fn precision(question: &Question, value: &AnswerValue) -> Option<Code> {
+    let AnswerValue::Choices(chosen) = value else { return None };
+    question.choices.iter().filter(|choice| chosen.contains(&choice.key)).find_map(|choice| choice.precision.clone())
+}
