@@ -237,6 +237,8 @@ pub enum Release {
     Duplicate,
     Cancelled,
     Planned,
+    /// With a reason: the answer is given, and what was to be done will not be.
+    Refused,
 }
 
 impl Event {

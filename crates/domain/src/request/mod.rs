@@ -33,22 +33,16 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use self::turn::Turn;
 pub use self::{
     event::{Answer, AnswerValue, Event, Location, Place, Point, Source, Submitted, Visibility},
     refusal::Refusal,
     status::Status,
     submission::Submission,
 };
-use self::turn::Turn;
 use crate::{
-    decider::Decider,
-    declaration::Priority,
-    ids::RequestId,
-    number::Number,
-    promise::Promises,
-    rules::Rules,
-    time::Instant,
-    words::Code,
+    decider::Decider, declaration::Priority, ids::RequestId, number::Number, promise::Promises, rules::Rules,
+    time::Instant, words::Code,
 };
 
 /// Most characters of a description, and of a text released in its place (GeoReport v2).
@@ -72,28 +66,61 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     Submit(Box<Submission>),
-    Triage { priority: Priority },
+    Triage {
+        priority: Priority,
+    },
     /// To a unit that has none before it, or to an agent (`usr_…`) of the unit that holds it.
-    Assign { unit: Code, agent: Option<Code> },
-    Transfer { to: Code },
+    Assign {
+        unit: Code,
+        agent: Option<Code>,
+    },
+    Transfer {
+        to: Code,
+    },
     Start,
-    WaitForCitizen { question: Option<String> },
+    WaitForCitizen {
+        question: Option<String>,
+    },
     CitizenReplied,
-    Note { visibility: Visibility, text: String },
+    Note {
+        visibility: Visibility,
+        text: String,
+    },
     /// S3-28. The announced day is the last one on which the answer keeps its promise.
-    AnswerInterim { anticipated_on: NaiveDate, text: String },
-    Answer { text: String },
-    Resolve { outcome: Option<Code>, text: Option<String> },
-    Refuse { reason: Code, text: Option<String> },
+    AnswerInterim {
+        anticipated_on: NaiveDate,
+        text: String,
+    },
+    Answer {
+        text: String,
+    },
+    Resolve {
+        outcome: Option<Code>,
+        text: Option<String>,
+    },
+    Refuse {
+        reason: Code,
+        text: Option<String>,
+    },
     Reopen,
     Cancel,
-    Recategorise { product: Code, precision: Option<Code> },
+    Recategorise {
+        product: Code,
+        precision: Option<Code>,
+    },
     /// `original`: the status of `of`, looked up by the application, which expects its revision in the same append.
-    LinkAsDuplicate { of: RequestId, original: Option<Status> },
+    LinkAsDuplicate {
+        of: RequestId,
+        original: Option<Status>,
+    },
     Unlink,
-    Plan { programme: Code },
+    Plan {
+        programme: Code,
+    },
     /// In clear from then on: an agent has read it and vouches for it.
-    ReleaseText { text: String },
+    ReleaseText {
+        text: String,
+    },
 }
 
 /// A request as its next decision needs it.

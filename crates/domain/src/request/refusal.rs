@@ -1,7 +1,10 @@
 //! Why an act on a request is refused.
 
 use super::{Status, questions::Fault};
-use crate::{ids::RequestId, words::{Code, NotAText}};
+use crate::{
+    ids::RequestId,
+    words::{Code, NotAText},
+};
 
 /// What the business forbids. Each has a stable code, the key of its words in the catalogues (`refusal.<code>`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

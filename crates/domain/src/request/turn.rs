@@ -102,6 +102,7 @@ impl Turn<'_> {
         let text = text("text", typed, TEXT_MOST)?.map(Personal::Plain);
         let mut story = self.moving();
         story.tell(Event::Resolved { at: self.local(), outcome, text });
+        story.owe(|promises| promises.reach(self.rules, Milestone::Answer, self.at));
         story.owe(|promises| promises.reach(self.rules, Milestone::Resolution, self.at));
         story.end()
     }
