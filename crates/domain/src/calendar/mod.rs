@@ -172,10 +172,9 @@ impl Calendar {
 
     /// The `count`-th business day after `day`; `day` itself for none.
     pub fn add_business_days(&self, day: NaiveDate, count: u32) -> NaiveDate {
-        let horizon = HORIZON_DAYS.max(count);
         let mut left = count;
         let mut reached = day;
-        for next in days_after(day).take(horizon as usize) {
+        for next in days_after(day).take(HORIZON_DAYS as usize) {
             if left == 0 {
                 break;
             }

@@ -156,3 +156,6 @@ fn hours_of(hours: u32) -> TimeDelta {
 fn later(at: Instant, time: TimeDelta) -> Instant {
     at.checked_add_signed(time).unwrap_or(Instant::MAX_UTC)
 }
+
+#[cfg(test)]
+mod examples;

@@ -14,6 +14,8 @@ use crate::{
 };
 
 mod due;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod percentile;
 mod table;
 

@@ -266,3 +266,6 @@ fn is_owed(standard: &Standard) -> bool {
     let measured = matches!(standard.duration, Duration::Seconds(_) | Duration::UnderSeconds(_));
     standard.matter == Matter::Request && !measured
 }
+
+#[cfg(test)]
+mod examples;
