@@ -141,8 +141,7 @@ impl Databases {
             Location::Sqlite(_) => self.part(entry, "read", Durability::Normal, &[]).await,
             Location::Postgres(url) => {
                 check_slug(&entry.slug)?;
-                // A slug has no underscore, so two slugs never share a schema.
-                let schema = format!("read_{}", entry.slug.replace('-', "_"));
+                let schema = format!("read_{}", entry.slug);
                 let mut opened = self.0.opened.lock().await;
                 if let Some(db) = opened.get(&schema) {
                     return Ok(db.clone());
@@ -165,7 +164,7 @@ impl Databases {
 }
 
 fn check_slug(slug: &str) -> Result<(), DbError> {
-    let letters = slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let letters = slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     let first = slug.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
     if letters && first && slug.len() <= 40 { Ok(()) } else { Err(DbError::Slug(slug.to_owned())) }
 }

@@ -11,7 +11,7 @@ pub enum DbError {
     Directory(PathBuf, #[source] std::io::Error),
     #[error("`{0}` is neither sqlite:DIRECTORY nor postgres://…")]
     Location(String),
-    #[error("`{0}` is no slug: a lower-case letter, then at most 39 lower-case letters, digits or hyphens")]
+    #[error("`{0}` is no slug: a lower-case letter, then at most 39 lower-case letters, digits or underscores")]
     Slug(String),
     #[error("SQLite {found} is older than {needed}, which first repaired its write-ahead log")]
     OldSqlite { found: String, needed: &'static str },
