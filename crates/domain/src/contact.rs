@@ -1,13 +1,89 @@
 //! A contact: for now, only the one that sends a citizen to 9-1-1 (S2-38..43).
+//!
+//! It is counted and holds nothing personal: neither who spoke, nor where, nor what was answered.
+//! The emergency is found by [`crate::request::questions::walk`]; its words are in the declaration.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{time::Local, words::Code};
+use crate::{
+    decider::Decider,
+    rules::Rules,
+    time::{Instant, Local},
+    words::Code,
+};
 
-/// `contact.*` in `contact-<uuid>`. Holds nothing personal.
+/// The aggregate.
+#[derive(Debug)]
+pub struct Contact;
+
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub rules: Arc<Rules>,
+    pub at: Instant,
+    pub act: Act,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// `reason`: the emergency's code. `product`: whose question tree found it.
+    DirectTo911 { reason: Code, channel: Code, product: Code },
+}
+
+/// `contact.*` in `contact-<uuid>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     #[serde(rename = "directed_to_911")]
     DirectedTo911 { at: Local, reason: Code, channel: Code, product: Code },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Unrecorded,
+    DirectedTo911,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the declaration has no emergency {0}")]
+    UnknownEmergency(Code),
+}
+
+impl Refusal {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownEmergency(_) => "contact.unknown_emergency",
+        }
+    }
+}
+
+impl Decider for Contact {
+    const STREAM: &'static str = "contact";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Refusal = Refusal;
+
+    fn initial() -> State {
+        State::Unrecorded
+    }
+
+    fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
+        let Act::DirectTo911 { reason, channel, product } = act;
+        match state {
+            State::DirectedTo911 => Ok(vec![]),
+            State::Unrecorded if rules.in_force(at).emergencies.iter().all(|known| known.code != reason) => {
+                Err(Refusal::UnknownEmergency(reason))
+            }
+            State::Unrecorded => Ok(vec![Event::DirectedTo911 { at: rules.local(at), reason, channel, product }]),
+        }
+    }
+
+    fn evolve(_: State, event: &Event) -> State {
+        match event {
+            Event::DirectedTo911 { .. } => State::DirectedTo911,
+        }
+    }
 }

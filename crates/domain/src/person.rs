@@ -1,8 +1,49 @@
 //! A requester, with contact details sealed under the person's own key.
+//!
+//! Two persons who turn out to be one are merged by an event on the absorbed one alone, so that taking it back is
+//! one event too; readers follow the merges. Nobody is registered without a detail to be found by: anonymity is a
+//! right, and an anonymous request simply has no requester.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::PersonId, personal::Personal, time::Local};
+use crate::{
+    decider::Decider,
+    ids::PersonId,
+    personal::Personal,
+    rules::Rules,
+    time::{Instant, Local},
+    words::{NotAText, optional_text},
+};
+
+const DETAIL_MOST: usize = 254;
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Person;
+
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub rules: Arc<Rules>,
+    pub at: Instant,
+    pub act: Act,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Details as typed; a blank one is absent.
+    Register {
+        first_name: Option<String>,
+        last_name: Option<String>,
+        email: Option<String>,
+        phone: Option<String>,
+    },
+    /// `leads_back`: whether following the merges from `into`, itself included, arrives at this person. Looked up by
+    /// the application, which expects the revision of `into` in the same append.
+    Merge { into: PersonId, leads_back: bool },
+    Unmerge,
+}
 
 /// `person.*` in `person-<uuid>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +71,99 @@ pub enum Event {
     },
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Unknown,
+    Registered,
+    Merged { into: PersonId },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("nobody was registered")]
+    NotRegistered,
+    #[error("the person is already registered")]
+    AlreadyRegistered,
+    #[error("no detail was given")]
+    NoDetail,
+    #[error("the person is merged into {into}")]
+    MergedElsewhere { into: PersonId },
+    #[error("the merge would go round in a circle")]
+    Circle,
+    #[error("{field} does not read")]
+    Text {
+        field: &'static str,
+        #[source]
+        source: NotAText,
+    },
+}
+
+impl Refusal {
+    /// Stable for ever: programs branch on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotRegistered => "person.not_registered",
+            Self::AlreadyRegistered => "person.already_registered",
+            Self::NoDetail => "person.no_detail",
+            Self::MergedElsewhere { .. } => "person.merged_elsewhere",
+            Self::Circle => "person.circle",
+            Self::Text { source, .. } => source.code(),
+        }
+    }
+
+    /// The field that does not read; none when the situation forbids the act.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Text { field, .. } => Some(field),
+            Self::NoDetail => Some("requester"),
+            Self::NotRegistered | Self::AlreadyRegistered | Self::MergedElsewhere { .. } | Self::Circle => None,
+        }
+    }
+}
+
+impl Decider for Person {
+    const STREAM: &'static str = "person";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Refusal = Refusal;
+
+    fn initial() -> State {
+        State::Unknown
+    }
+
+    fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
+        let at = rules.local(at);
+        match (state, act) {
+            (State::Unknown, Act::Register { first_name, last_name, email, phone }) => {
+                let first_name = detail("first_name", first_name)?;
+                let last_name = detail("last_name", last_name)?;
+                let email = detail("email", email)?;
+                let phone = detail("phone", phone)?;
+                if [&first_name, &last_name, &email, &phone].iter().all(|detail| detail.is_none()) {
+                    return Err(Refusal::NoDetail);
+                }
+                Ok(vec![Event::Registered { at, first_name, last_name, email, phone }])
+            }
+            (State::Unknown, _) => Err(Refusal::NotRegistered),
+            (State::Registered | State::Merged { .. }, Act::Register { .. }) => Err(Refusal::AlreadyRegistered),
+            (State::Registered, Act::Merge { leads_back: true, .. }) => Err(Refusal::Circle),
+            (State::Registered, Act::Merge { into, leads_back: false }) => Ok(vec![Event::Merged { at, into }]),
+            (State::Registered, Act::Unmerge) => Ok(vec![]),
+            (State::Merged { into }, Act::Merge { into: again, .. }) if *into == again => Ok(vec![]),
+            (State::Merged { into }, Act::Merge { .. }) => Err(Refusal::MergedElsewhere { into: *into }),
+            (State::Merged { into }, Act::Unmerge) => Ok(vec![Event::Unmerged { at, from: *into }]),
+        }
+    }
+
+    fn evolve(_: State, event: &Event) -> State {
+        match event {
+            Event::Registered { .. } | Event::Unmerged { .. } => State::Registered,
+            Event::Merged { into, .. } => State::Merged { into: *into },
+        }
+    }
+}
+
 impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
@@ -38,4 +172,9 @@ impl Event {
             Self::Unmerged { .. } => "person.unmerged",
         }
     }
+}
+
+fn detail(field: &'static str, typed: Option<String>) -> Result<Option<Personal<String>>, Refusal> {
+    let detail = optional_text(typed, DETAIL_MOST).map_err(|source| Refusal::Text { field, source })?;
+    Ok(detail.map(Personal::Plain))
 }
