@@ -4,7 +4,7 @@
 //! one event too; readers follow the merges. Nobody is registered without a detail to be found by: anonymity is a
 //! right, and an anonymous request simply has no requester.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,17 @@ pub enum Act {
     /// the application, which expects the revision of `into` in the same append.
     Merge { into: PersonId, leads_back: bool },
     Unmerge,
+}
+
+/// Names the act alone: what was typed stays out of every log line.
+impl fmt::Debug for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Register { .. } => "Register",
+            Self::Merge { .. } => "Merge",
+            Self::Unmerge => "Unmerge",
+        })
+    }
 }
 
 /// `person.*` in `person-<uuid>`.

@@ -29,7 +29,7 @@ mod status;
 mod submission;
 mod turn;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chrono::NaiveDate;
 
@@ -63,7 +63,7 @@ pub struct Command {
 }
 
 /// What someone does. Typed texts are plain here: the decider wraps them as personal in its events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Act {
     Submit(Box<Submission>),
     Triage {
@@ -123,6 +123,40 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// Stable, for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Submit(_) => "submit",
+            Self::Triage { .. } => "triage",
+            Self::Assign { .. } => "assign",
+            Self::Transfer { .. } => "transfer",
+            Self::Start => "start",
+            Self::WaitForCitizen { .. } => "wait_for_citizen",
+            Self::CitizenReplied => "citizen_replied",
+            Self::Note { .. } => "note",
+            Self::AnswerInterim { .. } => "answer_interim",
+            Self::Answer { .. } => "answer",
+            Self::Resolve { .. } => "resolve",
+            Self::Refuse { .. } => "refuse",
+            Self::Reopen => "reopen",
+            Self::Cancel => "cancel",
+            Self::Recategorise { .. } => "recategorise",
+            Self::LinkAsDuplicate { .. } => "link_as_duplicate",
+            Self::Unlink => "unlink",
+            Self::Plan { .. } => "plan",
+            Self::ReleaseText { .. } => "release_text",
+        }
+    }
+}
+
+/// What was typed stays out of every log line.
+impl fmt::Debug for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A request as its next decision needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
@@ -145,6 +179,7 @@ pub enum Situation {
 pub struct Matter {
     pub number: Number,
     pub status: Status,
+    pub channel: Code,
     pub product: Code,
     pub precision: Option<Code>,
     pub priority: Priority,
@@ -275,6 +310,7 @@ impl Matter {
         Self {
             number: submitted.number.clone(),
             status: Status::Received,
+            channel: submitted.channel.clone(),
             product: submitted.product.clone(),
             precision: submitted.precision.clone(),
             priority: submitted.priority,

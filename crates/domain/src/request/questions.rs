@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What came under one code, as typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Given {
     pub question: Code,
     pub values: Vec<String>,

@@ -22,7 +22,7 @@ const MEDIA_URL_MOST: usize = 2_000;
 ///
 /// A precision that the answers decide goes before the one stated here. An organisation that lists no units or no
 /// areas takes any; so does an import, whose rows are facts of another system.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Submission {
     /// `Number::of` the request's id.
     pub number: Number,
@@ -78,6 +78,7 @@ impl Submission {
         self.check_codes(declaration, product)?;
 
         let source_due = self.source_due;
+        let standards = declaration.owed(&self.product, &self.channel);
         let submitted = Submitted {
             at: rules.local(at),
             number: self.number,
@@ -95,7 +96,7 @@ impl Submission {
             declaration: declaration.version.clone(),
             source: self.source,
         };
-        let promises = Promises::default().make(rules, &product.standards, at, at, source_due);
+        let promises = Promises::default().make(rules, &standards, at, at, source_due);
         Ok(std::iter::once(Event::Submitted(Box::new(submitted)))
             .chain(promises.into_iter().map(Event::Promise))
             .collect())

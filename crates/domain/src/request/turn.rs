@@ -212,14 +212,14 @@ impl Turn<'_> {
         matches!(self.matter.status, Status::Received | Status::Triaged)
     }
 
-    /// The standards of a product by the version in force at the trigger; a product younger than that brings its own.
+    /// What a product owes by the version in force at the trigger; a product younger than that brings its own.
     /// Whoever has an answer is not promised one again.
     fn standards(&self, product: &Code, trigger: Instant, answered: bool) -> Vec<Code> {
-        let declaration = self.rules.in_force(trigger);
-        let product = declaration.product(product).or_else(|| self.declaration().product(product));
-        let is_answer = |code: &Code| declaration.standard(code).is_some_and(|it| it.milestone == Milestone::Answer);
-        let standards = product.map(|product| product.standards.clone()).unwrap_or_default();
-        standards.into_iter().filter(|code| !(answered && is_answer(code))).collect()
+        let then = self.rules.in_force(trigger);
+        let offering = if then.product(product).is_some() { then } else { self.declaration() };
+        let is_answer = |code: &Code| then.standard(code).is_some_and(|it| it.milestone == Milestone::Answer);
+        let owed = offering.owed(product, &self.matter.channel);
+        owed.into_iter().filter(|code| !(answered && is_answer(code))).collect()
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it is the last expression of decisions")]
