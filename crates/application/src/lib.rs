@@ -8,9 +8,11 @@ pub mod clock;
 pub mod policies;
 
 pub mod errors;
+pub mod history;
 pub mod submission;
 
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use errors::{ExecuteError, OpenError, Problem, PublishError, StorageError, SubmitError};
+pub use history::{History, HistoryError, Kept, Lived};
 pub use policies::{Act, Role, allows};
 pub use submission::{Outcome, Requester, Submission};

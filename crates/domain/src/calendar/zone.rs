@@ -47,12 +47,14 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    pub(super) fn local(&self, at: Instant) -> Local {
+    /// The instant with this zone's offset at that moment.
+    pub fn local(&self, at: Instant) -> Local {
         let seconds = self.0.to_offset(timestamp(at)).seconds();
         at.with_timezone(&FixedOffset::east_opt(seconds).expect("an IANA offset is shorter than a day"))
     }
 
-    pub(super) fn instant(&self, day: NaiveDate, time: NaiveTime) -> Instant {
+    /// The instant at which this zone's clocks show that; twice a year, the earlier of two, or the first after a gap.
+    pub fn instant(&self, day: NaiveDate, time: NaiveTime) -> Instant {
         civil_date_time(day, time)
             .and_then(|wall| self.0.to_ambiguous_timestamp(wall).compatible())
             .ok()

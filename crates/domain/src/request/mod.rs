@@ -38,7 +38,7 @@ pub use self::{
     event::{Answer, AnswerValue, Event, Location, Place, Point, Source, Submitted, Visibility},
     refusal::Refusal,
     status::Status,
-    submission::Submission,
+    submission::{SourceDue, Submission},
 };
 use crate::{
     decider::Decider, declaration::Priority, ids::RequestId, number::Number, promise::Promises, rules::Rules,

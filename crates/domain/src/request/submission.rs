@@ -9,7 +9,7 @@ use crate::{
     ids::PersonId,
     number::Number,
     personal::Personal,
-    promise::Promises,
+    promise::{Milestone, Promises},
     rules::Rules,
     time::Instant,
     words::{Code, optional_text},
@@ -41,8 +41,19 @@ pub struct Submission {
     /// If not the product's.
     pub priority: Option<Priority>,
     pub source: Option<Source>,
-    /// The imported row's own due date (exclusive), which becomes the promise.
-    pub source_due: Option<Instant>,
+    pub source_due: SourceDue,
+}
+
+/// What the source of an imported row had promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SourceDue {
+    /// It publishes no due dates: the standards promise, as for any request.
+    #[default]
+    Unsaid,
+    /// It publishes due dates and gave this request none: no intervention was promised, and none is made up.
+    Nothing,
+    /// By this instant, exclusive, which becomes the promise.
+    By(Instant),
 }
 
 impl Submission {
@@ -62,7 +73,7 @@ impl Submission {
             unit: None,
             priority: None,
             source: None,
-            source_due: None,
+            source_due: SourceDue::Unsaid,
         }
     }
 
@@ -77,8 +88,17 @@ impl Submission {
         }
         self.check_codes(declaration, product)?;
 
-        let source_due = self.source_due;
-        let standards = declaration.owed(&self.product, &self.channel);
+        let mut standards = declaration.owed(&self.product, &self.channel);
+        let source_due = match self.source_due {
+            SourceDue::By(due) => Some(due),
+            SourceDue::Unsaid => None,
+            SourceDue::Nothing => {
+                let of_answer =
+                    |code: &Code| declaration.standard(code).is_some_and(|it| it.milestone == Milestone::Answer);
+                standards.retain(of_answer);
+                None
+            }
+        };
         let submitted = Submitted {
             at: rules.local(at),
             number: self.number,
