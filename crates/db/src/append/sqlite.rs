@@ -1,0 +1,272 @@
+//! The append on SQLite: several prepared statements in one `begin immediate`, through the writer's own connection.
+
+use std::fmt::Write;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Connection, Executor, SqlSafeStr, SqlStr};
+use uuid::Uuid;
+
+use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, Wanted};
+use crate::value::instant_text;
+use crate::{DbError, Row};
+
+const HEAD: &str = "select epoch, position, hash, recorded_at from log_head where log = $1";
+const SWAP_HEAD: &str = "update log_head
+set position = $1, hash = $2, recorded_at = $3
+where log = $4 and epoch = $5 and position = $6 and hash = $7";
+const HASH_AT: &str = "select hash from event where log = $1 and position = $2";
+// What is asked travels as one JSON array, so that one prepared statement serves any number.
+const OPERATIONS: &str = "select o.id, o.fingerprint, o.first_position, o.last_position
+from json_each($2) as asked
+join operation o on o.log = $1 and o.id = unhex(asked.value)";
+const EVENTS: &str = "select e.stream, e.id, e.revision, e.position
+from json_each($2) as asked
+join event e on e.log = $1 and e.stream = asked.value ->> 0 and e.id = asked.value ->> 1";
+const STREAMS: &str = "select asked.value, s.revision, s.truncated_before, s.tombstoned
+from json_each($2) as asked
+left join stream s on s.log = $1 and s.stream = asked.value
+order by asked.key";
+const CHANGE_STREAM: &str = "update stream
+set revision = $1, truncated_before = $2, tombstoned = $3
+where log = $4 and stream = $5";
+const INSERT_EVENTS: Insert = Insert {
+    into: "event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)",
+    columns: 11,
+};
+const INSERT_STREAMS: Insert =
+    Insert { into: "stream (log, stream, revision, truncated_before, tombstoned)", columns: 5 };
+const INSERT_OPERATIONS: Insert =
+    Insert { into: "operation (log, id, fingerprint, first_position, last_position)", columns: 5 };
+
+/// A statement costs a trip to SQLite's thread, so rows travel in these numbers, each prepared once.
+const TOGETHER: [usize; 3] = [64, 8, 1];
+
+pub(super) struct Own {
+    options: SqliteConnectOptions,
+    log: i64,
+    connection: Option<SqliteConnection>,
+}
+
+impl Own {
+    pub(super) fn new(options: SqliteConnectOptions, log: i64) -> Self {
+        Self { options, log, connection: None }
+    }
+
+    /// A connection that failed may be in a transaction: it is closed, which rolls back, and never used again.
+    async fn take(&mut self) -> Result<SqliteConnection, DbError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => Ok(SqliteConnection::connect_with(&self.options).await?),
+        }
+    }
+
+    pub(super) async fn commit(&mut self, batch: &Batch<'_>) -> Result<Committed, DbError> {
+        let mut connection = self.take().await?;
+        connection.execute("begin immediate").await?;
+        let committed = write(&mut connection, self.log, batch).await?;
+        connection.execute(if committed == Committed::Yes { "commit" } else { "rollback" }).await?;
+        self.connection = Some(connection);
+        Ok(committed)
+    }
+
+    pub(super) async fn load(&mut self, wanted: &Wanted) -> Result<(HeadRow, Facts), DbError> {
+        let mut connection = self.take().await?;
+        connection.execute("begin").await?;
+        let rows = sqlx::query(HEAD).bind(self.log).fetch_all(&mut connection).await?;
+        let row = Row::Sqlite(rows.first().ok_or(DbError::NoRow)?);
+        let head =
+            HeadRow { epoch: row.uuid(0)?, position: row.int(1)?, hash: row.bytes32(2)?, recorded_at: row.at(3)? };
+        let events = wanted.events.iter().map(|(stream, id)| (stream.as_str(), *id));
+        let facts = Facts {
+            operations: operations(&mut connection, self.log, wanted.operations.iter()).await?,
+            events: events_known(&mut connection, self.log, events).await?,
+            streams: streams(&mut connection, self.log, wanted.streams.iter().map(String::as_str)).await?,
+        };
+        connection.execute("commit").await?;
+        self.connection = Some(connection);
+        Ok((head, facts))
+    }
+
+    pub(super) async fn hash_at(&mut self, position: i64) -> Result<Option<Bytes32>, DbError> {
+        let mut connection = self.take().await?;
+        let rows = sqlx::query(HASH_AT).bind(self.log).bind(position).fetch_all(&mut connection).await?;
+        self.connection = Some(connection);
+        rows.first().map(|row| Row::Sqlite(row).bytes32(0)).transpose()
+    }
+}
+
+async fn write(connection: &mut SqliteConnection, log: i64, batch: &Batch<'_>) -> Result<Committed, DbError> {
+    let (expected, head) = (&batch.expected, &batch.head);
+    let recorded_at = instant_text(head.recorded_at);
+    let swap = sqlx::query(SWAP_HEAD)
+        .bind(head.position)
+        .bind(&head.hash[..])
+        .bind(recorded_at.as_str())
+        .bind(log)
+        .bind(expected.epoch.hyphenated().to_string())
+        .bind(expected.position)
+        .bind(&expected.hash[..]);
+    if swap.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(Committed::Moved);
+    }
+    let known = known(connection, log, batch).await?;
+    if !known.is_empty() {
+        return Ok(Committed::Known(known));
+    }
+    INSERT_EVENTS
+        .run(connection, batch.events.iter().enumerate(), |arguments, (index, event)| {
+            arguments.add(log)?;
+            arguments.add(expected.position + 1 + index as i64)?;
+            arguments.add(event.stream)?;
+            arguments.add(event.revision)?;
+            arguments.add(event.id.hyphenated().to_string())?;
+            arguments.add(event.kind)?;
+            arguments.add(event.schema)?;
+            arguments.add(event.payload)?;
+            arguments.add(event.meta)?;
+            arguments.add(recorded_at.as_str())?;
+            arguments.add(&event.hash[..])
+        })
+        .await?;
+    INSERT_STREAMS
+        .run(connection, batch.new_streams.iter(), |arguments, (stream, state)| {
+            arguments.add(log)?;
+            arguments.add(*stream)?;
+            arguments.add(state.revision)?;
+            arguments.add(state.truncated_before)?;
+            arguments.add(i64::from(state.tombstoned))
+        })
+        .await?;
+    for (stream, state) in &batch.changed_streams {
+        let change = sqlx::query(CHANGE_STREAM)
+            .bind(state.revision)
+            .bind(state.truncated_before)
+            .bind(i64::from(state.tombstoned))
+            .bind(log)
+            .bind(*stream);
+        change.execute(&mut *connection).await?;
+    }
+    INSERT_OPERATIONS
+        .run(connection, batch.operations.iter(), |arguments, operation| {
+            arguments.add(log)?;
+            arguments.add(&operation.id[..])?;
+            arguments.add(operation.fingerprint.as_ref().map(|bytes| &bytes[..]))?;
+            arguments.add(operation.first)?;
+            arguments.add(operation.last)
+        })
+        .await?;
+    Ok(Committed::Yes)
+}
+
+/// What the batch hoped nobody knew.
+async fn known(connection: &mut SqliteConnection, log: i64, batch: &Batch<'_>) -> Result<Facts, DbError> {
+    let assumed = batch.assumed.iter().map(|(stream, _)| *stream);
+    let mut streams = streams(connection, log, assumed).await?;
+    // They come in the order they were asked for.
+    let mut expected = batch.assumed.iter();
+    streams.retain(|(_, state)| expected.next().is_none_or(|(_, revision)| *state != StreamState::live(*revision)));
+    Ok(Facts {
+        streams,
+        operations: operations(connection, log, batch.operations.iter().map(|operation| &operation.id)).await?,
+        events: events_known(connection, log, batch.unknown_events.iter().copied()).await?,
+    })
+}
+
+async fn operations(
+    connection: &mut SqliteConnection,
+    log: i64,
+    asked: impl Iterator<Item = &Bytes32>,
+) -> Result<Vec<OperationRow>, DbError> {
+    let hex = asked.map(|id| {
+        id.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+            text
+        })
+    });
+    let rows = ask(connection, OPERATIONS, log, hex.map(serde_json::Value::from).collect()).await?;
+    let read = |row: &SqliteRow| {
+        let row = Row::Sqlite(row);
+        let fingerprint = row.opt_bytes32(1)?;
+        Ok(OperationRow { id: row.bytes32(0)?, fingerprint, first: row.int(2)?, last: row.int(3)? })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn events_known(
+    connection: &mut SqliteConnection,
+    log: i64,
+    asked: impl Iterator<Item = (&str, Uuid)>,
+) -> Result<Vec<EventRow>, DbError> {
+    let pairs = asked.map(|(stream, id)| serde_json::json!([stream, id.hyphenated().to_string()]));
+    let rows = ask(connection, EVENTS, log, pairs.collect()).await?;
+    let read = |row: &SqliteRow| {
+        let row = Row::Sqlite(row);
+        Ok(EventRow { stream: row.text(0)?, id: row.uuid(1)?, revision: row.int(2)?, position: row.int(3)? })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn streams(
+    connection: &mut SqliteConnection,
+    log: i64,
+    asked: impl Iterator<Item = &str>,
+) -> Result<Vec<(String, StreamState)>, DbError> {
+    let rows = ask(connection, STREAMS, log, asked.map(serde_json::Value::from).collect()).await?;
+    let read = |row: &SqliteRow| {
+        let row = Row::Sqlite(row);
+        let state = match row.opt_int(1)? {
+            Some(revision) => StreamState { revision, truncated_before: row.int(2)?, tombstoned: row.bool(3)? },
+            None => StreamState::ABSENT,
+        };
+        Ok((row.text(0)?, state))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn ask(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    log: i64,
+    asked: Vec<serde_json::Value>,
+) -> Result<Vec<SqliteRow>, DbError> {
+    if asked.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(sqlx::query(sql).bind(log).bind(serde_json::Value::Array(asked).to_string()).fetch_all(connection).await?)
+}
+
+struct Insert {
+    into: &'static str,
+    columns: usize,
+}
+
+impl Insert {
+    async fn run<T>(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: impl ExactSizeIterator<Item = T>,
+        bind: impl Fn(&mut SqliteArguments, T) -> Result<(), sqlx::error::BoxDynError>,
+    ) -> Result<(), DbError> {
+        let mut rows = rows;
+        for together in TOGETHER {
+            while rows.len() >= together {
+                let mut arguments = SqliteArguments::default();
+                for row in rows.by_ref().take(together) {
+                    bind(&mut arguments, row).map_err(sqlx::Error::Encode)?;
+                }
+                sqlx::query_with(self.text(together), arguments).execute(&mut *connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, rows: usize) -> SqlStr {
+        let mut sql = format!("insert into {} values ", self.into);
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "(?" } else { ", (?" });
+            sql.push_str(&", ?".repeat(self.columns - 1));
+            sql.push(')');
+        }
+        AssertSqlSafe(sql).into_sql_str()
+    }
+}
