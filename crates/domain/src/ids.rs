@@ -64,11 +64,21 @@ impl RequestId {
     pub fn stream(self) -> String {
         format!("request-{}", self.0)
     }
+
+    /// Whose stream this is, if it is one of them.
+    pub fn of_stream(stream: &str) -> Option<Self> {
+        stream.strip_prefix("request-").and_then(|uuid| uuid.parse().ok()).map(Self)
+    }
 }
 
 impl PersonId {
     pub fn stream(self) -> String {
         format!("person-{}", self.0)
+    }
+
+    /// Whose stream this is, if it is one of them.
+    pub fn of_stream(stream: &str) -> Option<Self> {
+        stream.strip_prefix("person-").and_then(|uuid| uuid.parse().ok()).map(Self)
     }
 }
 

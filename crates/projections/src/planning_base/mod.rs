@@ -1,0 +1,121 @@
+//! The requests that feed a planned programme, by priority (S2-24..26): owed no date, possibly for years.
+
+mod queries;
+
+use chrono::NaiveDate;
+use domain::{
+    codec::{Event, Recorded},
+    declaration::Priority,
+    ids::RequestId,
+    request::{Event as Request, Status},
+    time::Instant,
+    words::Code,
+};
+
+pub use self::queries::{Cursor, Filter, list};
+use crate::{NoCells, Projection, Rows, row};
+
+row! {
+    /// One request in a planned programme.
+    pub struct Planned in planning_base {
+        key { request: RequestId }
+        programme: Code,
+        product: Code,
+        precision: Option<Code>,
+        area: Option<Code>,
+        unit: Option<Code>,
+        priority: Priority,
+        opened_at: Instant,
+        entered_at: Instant,
+        entered_on: NaiveDate,
+    }
+    index programme (programme, entered_at, request)
+}
+
+row! {
+    /// What a request is about, before it enters a programme; the event that enters it does not say.
+    pub struct PlanningMatter in planning_matter {
+        key { request: RequestId }
+        product: Code,
+        precision: Option<Code>,
+        area: Option<Code>,
+        unit: Option<Code>,
+        priority: Priority,
+        opened_at: Instant,
+    }
+}
+
+pub struct PlanningBase;
+
+impl Projection for PlanningBase {
+    const NAME: &'static str = "planning_base";
+    const VERSION: i64 = 1;
+    const READS: &'static [&'static str] = &["request"];
+    type Tables = (Rows<Planned>, Rows<PlanningMatter>);
+    type Cell = NoCells;
+
+    fn fold((planned, matters): &mut Self::Tables, recorded: &Recorded) {
+        let Event::Request(event) = &recorded.body else { return };
+        if let Request::Submitted(submitted) = event {
+            let Some(request) = RequestId::of_stream(&recorded.stream) else { return };
+            matters.put(PlanningMatter {
+                request,
+                product: submitted.product.clone(),
+                precision: submitted.precision.clone(),
+                area: submitted.area.clone(),
+                unit: submitted.unit.clone(),
+                priority: submitted.priority,
+                opened_at: submitted.at.to_utc(),
+            });
+            return;
+        }
+        let Some(request) = matters.only().map(|matter| matter.request) else { return };
+        follow(planned, matters, event);
+        // Resolved, cancelled, recategorised …: whatever moves a request out of the status takes it off the programme.
+        if planned.only().is_some() && Status::Planned.after(event) != Status::Planned {
+            planned.remove(&(request,));
+        }
+    }
+}
+
+/// Both rows say the same of the request; only one of them stands in a programme.
+fn follow(planned: &mut Rows<Planned>, matters: &mut Rows<PlanningMatter>, event: &Request) {
+    match event {
+        Request::Planned { at, programme } => {
+            if let Some(matter) = matters.only() {
+                planned.put(enter(matter, programme, *at));
+            }
+        }
+        Request::Triaged { priority, .. } => {
+            matters.each(|matter| matter.priority = *priority);
+            planned.each(|planned| planned.priority = *priority);
+        }
+        Request::Assigned { unit, .. } | Request::Transferred { to: unit, .. } => {
+            matters.each(|matter| matter.unit = Some(unit.clone()));
+            planned.each(|planned| planned.unit = Some(unit.clone()));
+        }
+        Request::Recategorised { product, precision, unit, .. } => matters.each(|matter| {
+            matter.product = product.clone();
+            matter.precision = precision.clone();
+            if unit.is_some() {
+                matter.unit = unit.clone();
+            }
+        }),
+        _ => {}
+    }
+}
+
+fn enter(matter: &PlanningMatter, programme: &Code, at: domain::time::Local) -> Planned {
+    Planned {
+        request: matter.request,
+        programme: programme.clone(),
+        product: matter.product.clone(),
+        precision: matter.precision.clone(),
+        area: matter.area.clone(),
+        unit: matter.unit.clone(),
+        priority: matter.priority,
+        opened_at: matter.opened_at,
+        entered_at: at.to_utc(),
+        entered_on: at.date_naive(),
+    }
+}

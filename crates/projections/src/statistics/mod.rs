@@ -1,0 +1,185 @@
+//! The figures: volume, backlog, promises by standard, delays (S2-01, S2-11, S2-20, S2-21, S2-34..36).
+//!
+//! Facts hold one row for each request and one for each promise; percentiles and anything unforeseen are asked of
+//! them. Daily cells are the same facts counted, so that a year of figures reads a few thousand rows. All of it is in
+//! clear and names nobody: it survives an erasure. The days are local, as the events say them.
+
+mod cells;
+mod facts;
+mod queries;
+
+use domain::{
+    codec::{Event, Recorded},
+    ids::RequestId,
+    promise::{Event as Promise, PromiseId},
+    request::{Event as Request, Status, Submitted},
+    time::Local,
+    words::Code,
+};
+
+pub use self::{
+    cells::DailyCell,
+    facts::{Owing, PromiseFact, RequestFact},
+    queries::{
+        Delay, Delays, Dimension, Period, PromiseCount, Selection, Volume, backlog, cells, delays, promises,
+        promises_of, volume,
+    },
+};
+use crate::{Projection, Rows};
+
+pub struct Statistics;
+
+impl Projection for Statistics {
+    const NAME: &'static str = "statistics";
+    const VERSION: i64 = 1;
+    const READS: &'static [&'static str] = &["request"];
+    type Tables = (Rows<RequestFact>, Rows<PromiseFact>);
+    type Cell = DailyCell;
+
+    fn fold((requests, promises): &mut Self::Tables, recorded: &Recorded) {
+        let Event::Request(event) = &recorded.body else { return };
+        match event {
+            Request::Submitted(submitted) => {
+                if let Some(request) = RequestId::of_stream(&recorded.stream) {
+                    requests.put(opened(request, submitted));
+                }
+            }
+            Request::Promise(event) => fold_promise(promises, requests.only(), event),
+            event => requests.each(|fact| follow(fact, event)),
+        }
+    }
+
+    fn cells((requests, promises): &Self::Tables) -> Vec<DailyCell> {
+        requests.iter().flat_map(cells::of_request).chain(promises.iter().map(cells::of_promise)).collect()
+    }
+}
+
+fn opened(request: RequestId, submitted: &Submitted) -> RequestFact {
+    RequestFact {
+        request,
+        channel: submitted.channel.clone(),
+        product: submitted.product.clone(),
+        precision: submitted.precision.clone(),
+        area: submitted.area.clone(),
+        unit: submitted.unit.clone(),
+        priority: submitted.priority,
+        status: Status::Received,
+        opened_at: submitted.at.to_utc(),
+        opened_on: submitted.at.date_naive(),
+        answered_on: None,
+        answered_delay_seconds: None,
+        closed_on: None,
+        closed_delay_seconds: None,
+        reason: None,
+        transfers: 0,
+        reopenings: 0,
+        source: submitted.source.as_ref().map(|source| source.name.clone()),
+        source_verdict: submitted.source.as_ref().and_then(|source| source.verdict.clone()),
+    }
+}
+
+fn follow(fact: &mut RequestFact, event: &Request) {
+    let at = event.at();
+    let was_open = fact.status.is_open();
+    fact.status = fact.status.after(event);
+    match (was_open, fact.status.is_open()) {
+        (_, true) => (fact.closed_on, fact.closed_delay_seconds) = (None, None),
+        (true, false) => {
+            (fact.closed_on, fact.closed_delay_seconds) = (Some(at.date_naive()), Some(delay_seconds(fact, at)));
+        }
+        (false, false) => {}
+    }
+    match event {
+        Request::Triaged { priority, .. } => fact.priority = *priority,
+        Request::Assigned { unit, .. } => fact.unit = Some(unit.clone()),
+        Request::Transferred { to, .. } => {
+            fact.unit = Some(to.clone());
+            fact.transfers += 1;
+        }
+        Request::Recategorised { product, precision, unit, .. } => {
+            fact.product = product.clone();
+            fact.precision = precision.clone();
+            if unit.is_some() {
+                fact.unit = unit.clone();
+            }
+        }
+        Request::Answered { .. } => answer(fact, at),
+        Request::Resolved { outcome, .. } => {
+            answer(fact, at);
+            fact.reason = outcome.clone();
+        }
+        Request::Refused { reason, .. } => {
+            answer(fact, at);
+            fact.reason = Some(reason.clone());
+        }
+        Request::Reopened { .. } => {
+            fact.reopenings += 1;
+            fact.reason = None;
+        }
+        _ => {}
+    }
+}
+
+/// The first answer is the one whose delay counts, whatever follows a reopening.
+fn answer(fact: &mut RequestFact, at: Local) {
+    if fact.answered_on.is_none() {
+        (fact.answered_on, fact.answered_delay_seconds) = (Some(at.date_naive()), Some(delay_seconds(fact, at)));
+    }
+}
+
+fn delay_seconds(fact: &RequestFact, at: Local) -> i64 {
+    (at.to_utc() - fact.opened_at).num_seconds()
+}
+
+fn fold_promise(rows: &mut Rows<PromiseFact>, request: Option<&RequestFact>, event: &Promise) {
+    let Some(request) = request else { return };
+    let key = key(request.request, event.id());
+    match event {
+        Promise::Made { milestone, basis, due, computed_due_at, .. } => {
+            let (id, standard, ordinal) = key;
+            rows.put(PromiseFact {
+                request: id,
+                standard,
+                ordinal,
+                milestone: *milestone,
+                basis: *basis,
+                declaration: due.declaration.clone(),
+                channel: request.channel.clone(),
+                product: request.product.clone(),
+                precision: request.precision.clone(),
+                area: request.area.clone(),
+                trigger_at: due.trigger_at.to_utc(),
+                first_due_at: due.due_at,
+                computed_due_at: *computed_due_at,
+                due_at: due.due_at,
+                due_on: due.due_on,
+                state: Owing::Owed,
+                settled_at: None,
+                extended: false,
+                paused: false,
+                released_for: None,
+            });
+        }
+        Promise::Extended { due, .. } => rows.change(&key, |fact| {
+            fact.extended = true;
+            (fact.due_at, fact.due_on) = (due.due_at, due.due_on);
+        }),
+        Promise::Resumed { due, .. } => rows.change(&key, |fact| (fact.due_at, fact.due_on) = (due.due_at, due.due_on)),
+        Promise::Paused { .. } => rows.change(&key, |fact| fact.paused = true),
+        Promise::Kept { at, .. } => rows.change(&key, |fact| settle(fact, Owing::Kept, *at)),
+        Promise::Missed { at, .. } => rows.change(&key, |fact| settle(fact, Owing::Missed, *at)),
+        Promise::Released { at, reason, .. } => rows.change(&key, |fact| {
+            settle(fact, Owing::Released, *at);
+            fact.released_for = Some(*reason);
+        }),
+    }
+}
+
+fn settle(fact: &mut PromiseFact, state: Owing, at: Local) {
+    fact.state = state;
+    fact.settled_at = Some(at.to_utc());
+}
+
+fn key(request: RequestId, id: &PromiseId) -> (RequestId, Code, i64) {
+    (request, id.standard.clone(), i64::from(id.ordinal))
+}
