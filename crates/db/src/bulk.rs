@@ -33,6 +33,10 @@ pub enum OnConflict<'a> {
     Update {
         key: &'a [&'a str],
     },
+    /// Add to every column that is not of the key: counters.
+    Add {
+        key: &'a [&'a str],
+    },
 }
 
 impl Kind {
@@ -70,7 +74,7 @@ pub(crate) fn sqlite_rows(columns: usize) -> usize {
 }
 
 pub(crate) fn sqlite_insert(table: &str, columns: &[Column], rows: usize, on_conflict: OnConflict<'_>) -> String {
-    let mut sql = format!("insert into {table} ({}) values ", names(columns));
+    let mut sql = format!("insert into {table} as held ({}) values ", names(columns));
     for row in 0..rows {
         let _ = write!(sql, "{}(", if row == 0 { "" } else { ", " });
         for column in 0..columns.len() {
@@ -83,7 +87,8 @@ pub(crate) fn sqlite_insert(table: &str, columns: &[Column], rows: usize, on_con
 
 pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnConflict<'_>) -> String {
     let picked = list(columns.iter().map(picked));
-    let insert = format!("insert into {table} ({}) select {picked} from {}", names(columns), recordset(columns));
+    let insert =
+        format!("insert into {table} as held ({}) select {picked} from {}", names(columns), recordset(columns));
     insert + &conflict_clause(columns, on_conflict)
 }
 
@@ -131,13 +136,18 @@ fn conflict_clause(columns: &[Column], on_conflict: OnConflict<'_>) -> String {
     match on_conflict {
         OnConflict::Fail => String::new(),
         OnConflict::Ignore => " on conflict do nothing".to_owned(),
-        OnConflict::Update { key } => {
-            let others = columns.iter().filter(|column| !key.contains(&column.name));
-            let sets = others.map(|column| format!("{0} = excluded.{0}", column.name)).collect::<Vec<_>>();
-            let action = if sets.is_empty() { "nothing".to_owned() } else { format!("update set {}", sets.join(", ")) };
-            format!(" on conflict ({}) do {action}", key.join(", "))
+        OnConflict::Update { key } => update_clause(columns, key, |name| format!("{name} = excluded.{name}")),
+        OnConflict::Add { key } => {
+            update_clause(columns, key, |name| format!("{name} = held.{name} + excluded.{name}"))
         }
     }
+}
+
+fn update_clause(columns: &[Column], key: &[&str], set: impl Fn(&str) -> String) -> String {
+    let others = columns.iter().filter(|column| !key.contains(&column.name));
+    let sets = others.map(|column| set(column.name)).collect::<Vec<_>>();
+    let action = if sets.is_empty() { "nothing".to_owned() } else { format!("update set {}", sets.join(", ")) };
+    format!(" on conflict ({}) do {action}", key.join(", "))
 }
 
 fn names(columns: &[Column]) -> String {

@@ -55,6 +55,19 @@ impl Statement {
         Self { sqlite: replaced(self.sqlite), postgres: replaced(self.postgres), values: self.values }
     }
 
+    /// Puts words that the program made, a list of columns or another table, where the text says `mark`.
+    #[must_use]
+    pub fn fill(self, mark: &str, words: &str) -> Self {
+        self.fill_per_dialect(mark, words, words)
+    }
+
+    /// The same, where the databases call it differently.
+    #[must_use]
+    pub fn fill_per_dialect(self, mark: &str, sqlite: &str, postgres: &str) -> Self {
+        let replaced = |text: Cow<'static, str>, words| Cow::Owned(text.replace(mark, words));
+        Self { sqlite: replaced(self.sqlite, sqlite), postgres: replaced(self.postgres, postgres), values: self.values }
+    }
+
     /// The text one database will see.
     pub fn sql(&self, dialect: Dialect) -> &str {
         match dialect {

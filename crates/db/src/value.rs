@@ -60,7 +60,7 @@ impl Value {
     }
 
     /// As a cell of the one JSON parameter that carries a batch of rows to PostgreSQL.
-    pub(crate) fn into_json(self) -> serde_json::Value {
+    pub fn into_json(self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
             Self::Bool(value) => value.map_or(Json::Null, Json::from),
@@ -89,8 +89,9 @@ fn bytea_text(bytes: &[u8]) -> String {
 struct JsonText<'a>(&'a str);
 
 impl Type<Postgres> for JsonText<'_> {
+    /// `json`, not `jsonb`: kept as written. A null must say so too, since it is the type that finds the function.
     fn type_info() -> PgTypeInfo {
-        <sqlx::types::Json<()> as Type<Postgres>>::type_info()
+        PgTypeInfo::with_oid(sqlx::postgres::types::Oid(114))
     }
 
     fn compatible(ty: &PgTypeInfo) -> bool {
@@ -99,10 +100,6 @@ impl Type<Postgres> for JsonText<'_> {
 }
 
 impl Encode<'_, Postgres> for JsonText<'_> {
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(PgTypeInfo::with_oid(sqlx::postgres::types::Oid(114))) // json, not jsonb: kept as written
-    }
-
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         buffer.extend_from_slice(self.0.as_bytes());
         Ok(IsNull::No)

@@ -17,7 +17,9 @@ use domain::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::statistics::Owing;
+use uuid::Uuid;
+
+use crate::{State, statistics::Owing};
 
 /// A type that a read model may keep in a column.
 pub trait Column: Sized {
@@ -40,8 +42,20 @@ impl<T: Column> Column for Option<T> {
     }
 
     fn read(row: &Row<'_>, index: usize) -> Result<Self, DbError> {
-        if row.is_null(index)? { Ok(None) } else { T::read(row, index).map(Some) }
+        if is_null::<T>(row, index)? { Ok(None) } else { T::read(row, index).map(Some) }
     }
+}
+
+fn is_null<T: Column>(row: &Row<'_>, index: usize) -> Result<bool, DbError> {
+    Ok(match T::KIND {
+        Kind::Bool => row.opt_bool(index)?.is_none(),
+        Kind::Int => row.opt_int(index)?.is_none(),
+        Kind::Text | Kind::Json => row.opt_str(index)?.is_none(),
+        Kind::Uuid => row.opt_uuid(index)?.is_none(),
+        Kind::At => row.opt_at(index)?.is_none(),
+        Kind::Day => row.opt_day(index)?.is_none(),
+        Kind::Bytes => row.opt_bytes(index)?.is_none(),
+    })
 }
 
 fn null(kind: Kind) -> Value {
@@ -87,6 +101,19 @@ native! {
     String => Text, text;
     Instant => At, at;
     NaiveDate => Day, day;
+    Uuid => Uuid, uuid;
+}
+
+impl Column for [u8; 32] {
+    const KIND: Kind = Kind::Bytes;
+
+    fn value(&self) -> Value {
+        (*self).into()
+    }
+
+    fn read(row: &Row<'_>, index: usize) -> Result<Self, DbError> {
+        row.bytes32(index)
+    }
 }
 
 /// Text on the way in and out, parsed once.
@@ -119,6 +146,7 @@ text! {
     Basis: |word| word_of(word), |text| word(text);
     Release: |word| word_of(word), |text| word(text);
     Visibility: |word| word_of(word), |text| word(text);
+    State: |word| word_of(word), |text| word(text);
     Owing: |word| word_of(word), |text| word(text);
 }
 

@@ -106,7 +106,8 @@ async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result
         failure: None,
         failed_at: None,
     };
-    tx.insert_rows("read_model", &Generation::SHAPE.db_columns(), vec![generation.values()], db::OnConflict::Fail).await?;
+    tx.insert_rows("read_model", &Generation::SHAPE.db_columns(), vec![generation.values()], db::OnConflict::Fail)
+        .await?;
     let dialect = tx.dialect();
     let tables: String = model
         .all_shapes()
@@ -119,8 +120,11 @@ async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result
 
 /// The indexes of a filled generation: made at once they cost less than row by row.
 pub(crate) async fn index(db: &Db, model: &'static dyn Model, generation: &Generation) -> Result<(), DbError> {
-    let indexes: String =
-        model.all_shapes().iter().map(|shape| create_indexes(shape, &generation.table(shape), model.is_cell(shape))).collect();
+    let indexes: String = model
+        .all_shapes()
+        .iter()
+        .map(|shape| create_indexes(shape, &generation.table(shape), model.is_cell(shape)))
+        .collect();
     db.script(&indexes).await
 }
 
@@ -206,7 +210,8 @@ async fn switch_in(
         return Ok(Switched::Superseded);
     }
     // A diverged one is replaced whatever it says of itself.
-    if others().any(|other| other.state == State::Serving && other.epoch == new.epoch && other.position > new.position) {
+    if others().any(|other| other.state == State::Serving && other.epoch == new.epoch && other.position > new.position)
+    {
         return Ok(Switched::Behind);
     }
     for other in others() {
@@ -292,7 +297,8 @@ fn create_indexes(shape: &Shape, table: &str, is_cell: bool) -> String {
 
 /// A cell all of whose counters are zero.
 pub(crate) fn zero(shape: &Shape) -> String {
-    let counters: Vec<String> = shape.columns[shape.key..].iter().map(|column| format!("{} = 0", column.name)).collect();
+    let counters: Vec<String> =
+        shape.columns[shape.key..].iter().map(|column| format!("{} = 0", column.name)).collect();
     counters.join(" and ")
 }
 

@@ -48,6 +48,10 @@ impl Shape {
         self.columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
     }
 
+    pub(crate) fn db_columns(&self) -> Vec<db::Column> {
+        self.columns.iter().map(|column| db::Column { name: column.name, kind: column.kind }).collect()
+    }
+
     pub fn key_columns(&self) -> &'static [ColumnShape] {
         &self.columns[..self.key]
     }
@@ -58,15 +62,17 @@ impl Shape {
             .columns
             .iter()
             .zip(values)
-            .map(|(column, value)| format!("\"{}\":{}", column.name, value.to_json()))
+            .map(|(column, value)| format!("\"{}\":{}", column.name, value.clone().into_json()))
             .collect();
         format!("{{{}}}", fields.join(","))
     }
 
     /// The key of a row as a person reads it in a report.
     pub fn key_text(&self, values: &[Value]) -> String {
-        let parts: Vec<String> =
-            values[..self.key].iter().map(|value| value.to_json().trim_matches('"').to_owned()).collect();
+        let parts: Vec<String> = values[..self.key]
+            .iter()
+            .map(|value| value.clone().into_json().to_string().trim_matches('"').to_owned())
+            .collect();
         parts.join(" ")
     }
 }

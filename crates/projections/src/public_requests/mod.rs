@@ -164,7 +164,9 @@ fn tell(row: &mut PublicRequest, event: &Request) {
 /// The promise that is announced is the last one made or moved; none is announced once it is settled.
 fn expect(row: &mut PublicRequest, event: &promise::Event) {
     match event {
-        promise::Event::Made { due, .. } | promise::Event::Extended { due, .. } | promise::Event::Resumed { due, .. } => {
+        promise::Event::Made { due, .. }
+        | promise::Event::Extended { due, .. }
+        | promise::Event::Resumed { due, .. } => {
             row.expected_at = Some(row.expected_at.map_or(due.due_at, |known| known.max(due.due_at)));
         }
         promise::Event::Released { .. } => row.expected_at = None,

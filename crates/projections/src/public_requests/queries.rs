@@ -1,13 +1,7 @@
 //! One request, and lists of them.
 
 use db::Value;
-use domain::{
-    ids::RequestId,
-    number::Number,
-    request::Status,
-    time::Instant,
-    words::Code,
-};
+use domain::{ids::RequestId, number::Number, request::Status, time::Instant, words::Code};
 use serde::{Deserialize, Serialize};
 
 use super::{PublicRequest, PublicRequests};

@@ -185,7 +185,10 @@ pub async fn cells(
 }
 
 /// Every promise of one request with what became of it, up to now.
-pub async fn promises_of(models: &ReadModels, request: RequestId) -> Result<Option<Fresh<Vec<PromiseFact>>>, ReadError> {
+pub async fn promises_of(
+    models: &ReadModels,
+    request: RequestId,
+) -> Result<Option<Fresh<Vec<PromiseFact>>>, ReadError> {
     let fresh = models.scope::<Statistics>(&request.stream()).await?;
     Ok(fresh.map(|fresh| fresh.map(|(_, promises)| promises.into_vec())))
 }
