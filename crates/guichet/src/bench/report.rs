@@ -147,6 +147,10 @@ impl Histogram {
         self.0.add(&other.0).expect("both have the same bounds");
     }
 
+    pub(crate) fn mean_ms(&self) -> f64 {
+        self.0.mean() / 1_000.0
+    }
+
     pub(crate) fn latency(&self) -> Latency {
         let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1_000.0;
         Latency { p50_ms: at(0.5), p99_ms: at(0.99) }
