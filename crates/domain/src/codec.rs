@@ -91,11 +91,12 @@ pub enum DecodeError {
 }
 
 /// Every stored kind, sorted. Names are for ever: this list only grows.
-pub const KINDS: [&str; 33] = [
+pub const KINDS: [&str; 34] = [
     "access.opened",
     "contact.directed_to_911",
     "declaration.published",
     "number.reserved",
+    "person.details_added",
     "person.merged",
     "person.registered",
     "person.unmerged",

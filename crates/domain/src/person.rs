@@ -30,15 +30,21 @@ pub struct Command {
     pub act: Act,
 }
 
+/// Contact details as typed; a blank one is absent.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+}
+
 #[derive(Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Details as typed; a blank one is absent.
-    Register {
-        first_name: Option<String>,
-        last_name: Option<String>,
-        email: Option<String>,
-        phone: Option<String>,
-    },
+    Register(Details),
+    /// What somebody who is known already gave that was not known of them. Found by an e-mail or a telephone, a person
+    /// may come back with another name or number: it is kept beside what was given before.
+    AddDetails(Details),
     /// `leads_back`: whether following the merges from `into`, itself included, arrives at this person. Looked up by
     /// the application, which expects the revision of `into` in the same append.
     Merge { into: PersonId, leads_back: bool },
@@ -49,7 +55,8 @@ pub enum Act {
 impl fmt::Debug for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Register { .. } => "Register",
+            Self::Register(_) => "Register",
+            Self::AddDetails(_) => "AddDetails",
             Self::Merge { .. } => "Merge",
             Self::Unmerge => "Unmerge",
         })
@@ -61,6 +68,17 @@ impl fmt::Debug for Act {
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     Registered {
+        at: Local,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_name: Option<Personal<String>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_name: Option<Personal<String>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        email: Option<Personal<String>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phone: Option<Personal<String>>,
+    },
+    DetailsAdded {
         at: Local,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_name: Option<Personal<String>>,
@@ -146,18 +164,16 @@ impl Decider for Person {
     fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
         let at = rules.local(at);
         match (state, act) {
-            (State::Unknown, Act::Register { first_name, last_name, email, phone }) => {
-                let first_name = detail("first_name", first_name)?;
-                let last_name = detail("last_name", last_name)?;
-                let email = detail("email", email)?;
-                let phone = detail("phone", phone)?;
-                if [&first_name, &last_name, &email, &phone].iter().all(|detail| detail.is_none()) {
-                    return Err(Refusal::NoDetail);
-                }
+            (State::Unknown, Act::Register(details)) => {
+                let [first_name, last_name, email, phone] = details.read()?;
                 Ok(vec![Event::Registered { at, first_name, last_name, email, phone }])
             }
             (State::Unknown, _) => Err(Refusal::NotRegistered),
-            (State::Registered | State::Merged { .. }, Act::Register { .. }) => Err(Refusal::AlreadyRegistered),
+            (State::Registered | State::Merged { .. }, Act::Register(_)) => Err(Refusal::AlreadyRegistered),
+            (State::Registered | State::Merged { .. }, Act::AddDetails(details)) => {
+                let [first_name, last_name, email, phone] = details.read()?;
+                Ok(vec![Event::DetailsAdded { at, first_name, last_name, email, phone }])
+            }
             (State::Registered, Act::Merge { leads_back: true, .. }) => Err(Refusal::Circle),
             (State::Registered, Act::Merge { into, leads_back: false }) => Ok(vec![Event::Merged { at, into }]),
             (State::Registered, Act::Unmerge) => Ok(vec![]),
@@ -167,8 +183,9 @@ impl Decider for Person {
         }
     }
 
-    fn evolve(_: State, event: &Event) -> State {
+    fn evolve(state: State, event: &Event) -> State {
         match event {
+            Event::DetailsAdded { .. } => state,
             Event::Registered { .. } | Event::Unmerged { .. } => State::Registered,
             Event::Merged { into, .. } => State::Merged { into: *into },
         }
@@ -179,9 +196,23 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Registered { .. } => "person.registered",
+            Self::DetailsAdded { .. } => "person.details_added",
             Self::Merged { .. } => "person.merged",
             Self::Unmerged { .. } => "person.unmerged",
         }
+    }
+}
+
+impl Details {
+    /// First name, last name, e-mail, telephone; at least one of them says something.
+    fn read(self) -> Result<[Option<Personal<String>>; 4], Refusal> {
+        let details = [
+            detail("first_name", self.first_name)?,
+            detail("last_name", self.last_name)?,
+            detail("email", self.email)?,
+            detail("phone", self.phone)?,
+        ];
+        if details.iter().all(Option::is_none) { Err(Refusal::NoDetail) } else { Ok(details) }
     }
 }
 

@@ -112,6 +112,6 @@ fn fold_person(links: &mut Rows<PersonLink>, stream: &str, event: &Person) {
                 links.remove(&(person,));
             }
         }
-        Person::Registered { .. } => {}
+        Person::Registered { .. } | Person::DetailsAdded { .. } => {}
     }
 }
