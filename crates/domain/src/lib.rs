@@ -5,6 +5,8 @@
 //! once for every aggregate; [`declaration`] is what an organisation has published.
 
 pub mod decider;
+#[cfg(test)]
+mod given;
 pub mod ids;
 pub mod personal;
 pub mod time;

@@ -22,6 +22,8 @@ mod event;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod properties;
 pub mod questions;
 mod refusal;
