@@ -87,3 +87,39 @@ impl Decider for Contact {
         }
     }
 }
+
+#[cfg(test)]
+mod examples {
+    use super::*;
+    use crate::{
+        calendar::Holidays,
+        declaration::Emergency,
+        given::given,
+        promise::fixtures::{at, calendar, code, declaration, label, rules},
+    };
+
+    fn direct(reason: &str) -> Command {
+        let mut city = declaration(calendar(Holidays::None), vec![]);
+        city.emergencies = vec![Emergency { code: code("fire"), message: label("9-1-1") }];
+        let act = Act::DirectTo911 { reason: code(reason), channel: code("app"), product: code("other") };
+        Command { rules: Arc::new(rules(city)), at: at("2026-11-18 10:00"), act }
+    }
+
+    #[test]
+    fn a_citizen_in_danger_is_directed_once() {
+        given::<Contact>([])
+            .when(direct("fire"))
+            .then([Event::DirectedTo911 {
+                at: "2026-11-18T10:00:00-05:00".parse().expect("an instant"),
+                reason: code("fire"),
+                channel: code("app"),
+                product: code("other"),
+            }])
+            .then_nothing_again();
+    }
+
+    #[test]
+    fn only_a_declared_emergency_is_counted() {
+        given::<Contact>([]).when(direct("boredom")).refused(Refusal::UnknownEmergency(code("boredom")));
+    }
+}

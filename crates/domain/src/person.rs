@@ -220,3 +220,78 @@ fn detail(field: &'static str, typed: Option<String>) -> Result<Option<Personal<
     let detail = optional_text(typed, DETAIL_MOST).map_err(|source| Refusal::Text { field, source })?;
     Ok(detail.map(Personal::Plain))
 }
+
+#[cfg(test)]
+mod examples {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        calendar::Holidays,
+        given::{Given, given},
+        promise::fixtures::{at, calendar, declaration, rules},
+    };
+
+    const ADA: PersonId = PersonId(Uuid::from_u128(1));
+    const EVE: PersonId = PersonId(Uuid::from_u128(2));
+
+    fn on(act: Act) -> Command {
+        let rules = Arc::new(rules(declaration(calendar(Holidays::None), vec![])));
+        Command { rules, at: at("2026-11-18 10:00"), act }
+    }
+
+    fn register(email: &str) -> Command {
+        let email = Some(email.to_owned());
+        on(Act::Register { first_name: None, last_name: Some(" ".to_owned()), email, phone: None })
+    }
+
+    fn merge(into: PersonId) -> Command {
+        on(Act::Merge { into, leads_back: false })
+    }
+
+    fn now() -> Local {
+        "2026-11-18T10:00:00-05:00".parse().expect("an instant")
+    }
+
+    fn registered() -> Given<Person> {
+        given([]).and(register("ada@example.org"))
+    }
+
+    #[test]
+    fn a_blank_detail_is_absent_and_the_others_are_personal() {
+        given::<Person>([]).when(register("ada@example.org")).then([Event::Registered {
+            at: now(),
+            first_name: None,
+            last_name: None,
+            email: Some(Personal::Plain("ada@example.org".to_owned())),
+            phone: None,
+        }]);
+    }
+
+    #[test]
+    fn nobody_is_registered_without_a_detail_or_twice() {
+        given::<Person>([]).when(register("")).refused(Refusal::NoDetail);
+        registered().when(register("ada@example.org")).refused(Refusal::AlreadyRegistered);
+        given::<Person>([]).when(merge(ADA)).refused(Refusal::NotRegistered);
+        let too_long = Refusal::Text { field: "email", source: NotAText::TooLong { most: DETAIL_MOST } };
+        given::<Person>([]).when(register(&"a".repeat(255))).refused(too_long);
+    }
+
+    #[test]
+    fn a_merge_is_taken_back_by_one_event() {
+        registered().when(merge(ADA)).then([Event::Merged { at: now(), into: ADA }]).then_nothing_again();
+        let unmerge = || on(Act::Unmerge);
+        registered()
+            .and(merge(ADA))
+            .when(unmerge())
+            .then([Event::Unmerged { at: now(), from: ADA }])
+            .then_nothing_again();
+        registered().when(unmerge()).nothing();
+    }
+
+    #[test]
+    fn a_person_is_merged_into_one_other_and_never_into_itself() {
+        registered().and(merge(ADA)).when(merge(EVE)).refused(Refusal::MergedElsewhere { into: ADA });
+        registered().when(on(Act::Merge { into: ADA, leads_back: true })).refused(Refusal::Circle);
+    }
+}

@@ -1,7 +1,7 @@
 //! What happens to a request, act by act. The promises' own arithmetic is shown in `promise`.
 
 use super::{
-    Act, Event, Location, Place, Point, Refusal, Request, Situation, Source, State, Status, Submission, Visibility,
+    Act, Event, Location, Place, Point, Refusal, Request, Situation, Source, SourceDue, State, Status, Submission, Visibility,
     fixtures::{
         LATE, RECEIVED, SOON, answer, assign, city, every_act, id, interim, kinds, link, on, plan, recategorise,
         refuse, resolve, submission, submit, tree, unsubmitted, wait,
@@ -90,7 +90,7 @@ mod submitting {
     #[test]
     fn an_imported_due_date_is_the_promise_of_the_intervention() {
         let source = Some(Source { name: code("boston"), key: None, verdict: None });
-        let source_due = Some(at("2026-11-20 17:00"));
+        let source_due = SourceDue::By(at("2026-11-20 17:00"));
         let when = unsubmitted().when(submit(Submission { source, source_due, ..submission("tree") }));
         let bases: Vec<_> = when
             .events()
@@ -109,6 +109,12 @@ mod submitting {
                 ("felling", Basis::Source, at("2026-11-20 17:00"), true)
             ]
         );
+    }
+
+    #[test]
+    fn a_source_that_promised_no_intervention_is_not_made_to() {
+        let asked = Submission { source_due: SourceDue::Nothing, ..submission("tree") };
+        unsubmitted().when(submit(asked)).then_kinds(&["request.submitted", "promise.made"]);
     }
 
     #[test]

@@ -191,3 +191,110 @@ fn precision(question: &Question, value: &AnswerValue) -> Option<Code> {
     let AnswerValue::Choices(chosen) = value else { return None };
     question.choices.iter().filter(|choice| chosen.contains(&choice.key)).find_map(|choice| choice.precision.clone())
 }
+
+#[cfg(test)]
+mod examples {
+    use super::*;
+    use crate::{promise::fixtures::code, request::fixtures::city};
+
+    fn walked(given: &[(&str, &[&str])]) -> Result<Walk, Vec<Fault>> {
+        let given: Vec<Given> = given
+            .iter()
+            .map(|(question, values)| Given {
+                question: question.parse().expect("a code"),
+                values: values.iter().map(|&value| value.to_owned()).collect(),
+            })
+            .collect();
+        walk(city().latest().product(&code("water")).expect("water"), &given)
+    }
+
+    fn answers(given: &[(&str, &[&str])]) -> Vec<(String, AnswerValue)> {
+        let walk = walked(given).expect("answers that read");
+        walk.answers.into_iter().map(|answer| (answer.question.to_string(), answer.value)).collect()
+    }
+
+    fn faults(given: &[(&str, &[&str])]) -> Vec<(String, &'static str)> {
+        let faults = walked(given).expect_err("answers that do not read");
+        faults.into_iter().map(|fault| (fault.question.to_string(), fault.kind.code())).collect()
+    }
+
+    fn chosen(keys: &[&str]) -> AnswerValue {
+        AnswerValue::Choices(keys.iter().map(|key| code(key)).collect())
+    }
+
+    fn text(text: &str) -> AnswerValue {
+        AnswerValue::Text(Personal::Plain(text.to_owned()))
+    }
+
+    #[test]
+    fn one_path_is_asked_and_decides_the_precision() {
+        let since = "2026-11-17T08:00:00-05:00";
+        let given: &[(&str, &[&str])] = &[("since", &[since]), ("what", &["taste"]), ("strength", &["7,5"])];
+        assert_eq!(
+            answers(given),
+            [
+                ("what".to_owned(), chosen(&["taste"])),
+                ("since".to_owned(), AnswerValue::Datetime(since.parse().expect("an instant"))),
+                ("strength".to_owned(), AnswerValue::Number("7,5".to_owned())),
+            ]
+        );
+        assert_eq!(walked(given).expect("a walk").precision, Some(code("taste")));
+    }
+
+    #[test]
+    fn several_choices_are_kept_in_the_order_of_the_tree_each_once() {
+        let given: &[(&str, &[&str])] = &[("what", &["leak"]), ("signs", &["wet", "dry"]), ("signs", &["wet"])];
+        assert_eq!(answers(given)[1].1, chosen(&["dry", "wet"]));
+    }
+
+    #[test]
+    fn a_blank_answer_is_none() {
+        assert_eq!(answers(&[("what", &["other", " "]), ("remark", &["", " \n"]), ("shape", &[""])]).len(), 1);
+        assert_eq!(faults(&[("what", &[" "])]), [("what".to_owned(), "required")]);
+    }
+
+    #[test]
+    fn what_was_not_asked_or_not_known_is_kept_as_text() {
+        let given: &[(&str, &[&str])] =
+            &[("easting", &["251", "252"]), ("what", &["other"]), ("signs", &["wet"]), ("advice", &["ok"])];
+        assert_eq!(
+            answers(given)[1..],
+            [
+                ("advice".to_owned(), text("ok")),
+                ("signs".to_owned(), text("wet")),
+                ("easting".to_owned(), text("251\n252")),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_emergency_counts_wherever_it_was_said() {
+        for given in [&[("what", &["leak"][..]), ("signs", &["wet", "flood"])][..], &[("signs", &["flood"])]] {
+            assert_eq!(walked(given).map(|walk| walk.emergency), Ok(Some(code("flood"))));
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let long = "é".repeat(TEXT_MOST + 1);
+        let given: &[(&str, &[&str])] =
+            &[("what", &["taste"]), ("since", &["yesterday"]), ("strength", &["1", "2"]), ("remark", &[&long])];
+        assert_eq!(
+            faults(given),
+            [("since", "not_a_datetime"), ("strength", "several_values"), ("remark", "too_long")]
+                .map(|(question, code)| (question.to_owned(), code))
+        );
+        assert_eq!(faults(&[("what", &["colour"]), ("x", &["\0"])]).len(), 2);
+        assert_eq!(faults(&[("what", &["taste"])]), [("since".to_owned(), "required")]);
+    }
+
+    #[test]
+    fn numbers_are_what_people_write() {
+        for good in ["0", "-3", "+3", "12.5", "12,5", "007"] {
+            assert!(is_number(good), "{good}");
+        }
+        for bad in ["", "-", "1.", ".5", "1.2.3", "1e3", "NaN", "0x1", "1 000"] {
+            assert!(!is_number(bad), "{bad}");
+        }
+    }
+}
