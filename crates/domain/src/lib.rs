@@ -4,6 +4,8 @@
 //! Start reading at [`decider`], then [`request`]; [`promise`] and [`calendar`] hold the clock rules
 //! once for every aggregate; [`declaration`] is what an organisation has published.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod decider;
 #[cfg(test)]
 mod given;

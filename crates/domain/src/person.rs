@@ -47,7 +47,10 @@ pub enum Act {
     AddDetails(Details),
     /// `leads_back`: whether following the merges from `into`, itself included, arrives at this person. Looked up by
     /// the application, which expects the revision of `into` in the same append.
-    Merge { into: PersonId, leads_back: bool },
+    Merge {
+        into: PersonId,
+        leads_back: bool,
+    },
     Unmerge,
 }
 
@@ -242,7 +245,7 @@ mod examples {
 
     fn register(email: &str) -> Command {
         let email = Some(email.to_owned());
-        on(Act::Register { first_name: None, last_name: Some(" ".to_owned()), email, phone: None })
+        on(Act::Register(Details { last_name: Some(" ".to_owned()), email, ..Details::default() }))
     }
 
     fn merge(into: PersonId) -> Command {
@@ -275,6 +278,19 @@ mod examples {
         given::<Person>([]).when(merge(ADA)).refused(Refusal::NotRegistered);
         let too_long = Refusal::Text { field: "email", source: NotAText::TooLong { most: DETAIL_MOST } };
         given::<Person>([]).when(register(&"a".repeat(255))).refused(too_long);
+    }
+
+    #[test]
+    fn a_known_person_comes_back_with_another_number() {
+        let phone = Some("418 555-0100".to_owned());
+        let act = Act::AddDetails(Details { phone: phone.clone(), ..Details::default() });
+        registered().and(merge(ADA)).when(on(act)).then([Event::DetailsAdded {
+            at: now(),
+            first_name: None,
+            last_name: None,
+            email: None,
+            phone: phone.map(Personal::Plain),
+        }]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What happens to a request, act by act. The promises' own arithmetic is shown in `promise`.
 
 use super::{
-    Act, Event, Location, Place, Point, Refusal, Request, Situation, Source, SourceDue, State, Status, Submission, Visibility,
+    Act, Event, Location, Place, Point, Refusal, Request, Situation, Source, SourceDue, State, Status, Submission,
+    Visibility,
     fixtures::{
         LATE, RECEIVED, SOON, answer, assign, city, every_act, id, interim, kinds, link, on, plan, recategorise,
         refuse, resolve, submission, submit, tree, unsubmitted, wait,
@@ -12,7 +13,10 @@ use crate::{
     declaration::Priority,
     given::When,
     personal::Personal,
-    promise::{self, Basis, fixtures::{at, code}},
+    promise::{
+        self, Basis,
+        fixtures::{at, code},
+    },
     words::NotAText,
 };
 
@@ -33,7 +37,11 @@ mod submitting {
 
     #[test]
     fn promises_what_the_product_owes() {
-        unsubmitted().when(submit(submission("tree"))).then_kinds(&["request.submitted", "promise.made", "promise.made"]);
+        unsubmitted().when(submit(submission("tree"))).then_kinds(&[
+            "request.submitted",
+            "promise.made",
+            "promise.made",
+        ]);
     }
 
     #[test]
@@ -196,10 +204,7 @@ mod waiting {
 
     #[test]
     fn pauses_the_standards_that_pause() {
-        tree([])
-            .when(on(SOON, wait()))
-            .then_kinds(&["request.waiting_started", "promise.paused"])
-            .then_nothing_again();
+        tree([]).when(on(SOON, wait())).then_kinds(&["request.waiting_started", "promise.paused"]).then_nothing_again();
     }
 
     #[test]
@@ -212,7 +217,8 @@ mod waiting {
 
     #[test]
     fn ends_before_whatever_moves_the_request_on() {
-        for act in [answer(), interim("2026-12-04"), resolve(), refuse("not_ours"), Act::Cancel, recategorise("hedge")] {
+        for act in [answer(), interim("2026-12-04"), resolve(), refuse("not_ours"), Act::Cancel, recategorise("hedge")]
+        {
             let when = tree([wait()]).when(on(SOON, act));
             assert_eq!(kinds(when.events())[..2], ["request.waiting_ended", "promise.resumed"]);
             assert!(!matches!(when.state(), State::Submitted(_, Situation::Waiting)));
@@ -249,9 +255,11 @@ mod answering {
 
     #[test]
     fn an_interim_answer_after_the_due_date_makes_a_new_promise() {
-        tree([])
-            .when(on(LATE, interim("2026-12-04")))
-            .then_kinds(&["request.interim_answered", "promise.missed", "promise.made"]);
+        tree([]).when(on(LATE, interim("2026-12-04"))).then_kinds(&[
+            "request.interim_answered",
+            "promise.missed",
+            "promise.made",
+        ]);
     }
 
     #[test]
@@ -395,12 +403,10 @@ mod duplicates {
     #[test]
     fn are_followed_in_the_other_request() {
         tree([link()]).when(on(SOON, resolve())).refused(Refusal::Duplicate { of: id(2) });
-        tree([]).when(on(SOON, link())).then_kinds(&[
-            "request.linked_as_duplicate",
-            "promise.released",
-            "promise.released",
-        ])
-        .then_nothing_again();
+        tree([])
+            .when(on(SOON, link()))
+            .then_kinds(&["request.linked_as_duplicate", "promise.released", "promise.released"])
+            .then_nothing_again();
     }
 
     #[test]
@@ -428,9 +434,11 @@ mod planning {
     #[test]
     fn ends_with_the_work_or_with_a_reopening() {
         tree([plan("planting")]).when(on(LATE, resolve())).then_kinds(&["request.resolved"]);
-        tree([plan("planting")])
-            .when(on(LATE, Act::Reopen))
-            .then_kinds(&["request.reopened", "promise.made", "promise.made"]);
+        tree([plan("planting")]).when(on(LATE, Act::Reopen)).then_kinds(&[
+            "request.reopened",
+            "promise.made",
+            "promise.made",
+        ]);
     }
 
     #[test]

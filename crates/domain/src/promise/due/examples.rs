@@ -210,7 +210,8 @@ fn an_exceptional_opening_moves_hours_and_never_the_count_of_days() {
 
 #[test]
 fn a_closure_is_no_business_day() {
-    let closed = days(Holidays::Quebec, 2).over(|calendar| calendar.closures.push("2026-11-17".parse().expect("a day")));
+    let closed =
+        days(Holidays::Quebec, 2).over(|calendar| calendar.closures.push("2026-11-17".parse().expect("a day")));
     closed.ends_with("2026-11-16 09:00", "2026-11-19");
 }
 

@@ -5,6 +5,11 @@
 //! event of a log, so no intermediate tree is built. What changes a stored shape is told in
 //! `docs/decisions/0007-event-evolution.md`; every kind is described in `docs/event-catalogue.md`.
 
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod samples;
+
 use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor},
@@ -149,7 +154,7 @@ impl Event {
         SCHEMA
     }
 
-    /// The payload as JSON, personal fields as they are; its keys are sorted, so equal events have equal bytes.
+    /// The payload as JSON, personal fields as they are. Equal events have equal bytes.
     pub fn payload(&self) -> serde_json::Value {
         match self {
             Self::Request(request::Event::Promise(event)) => fields(event),
