@@ -1,0 +1,28 @@
+//! The event store: records in, records out, in one gapless order for each log.
+//!
+//! It knows streams, revisions and bytes. It refuses to know the domain: a kind is a string, a payload is bytes. What it
+//! promises is the contract suite in `tests/it`; what it stores is `docs/log-format.md`; why the head row is the only lock is
+//! `docs/decisions/0002-head-row-is-the-lock.md`.
+//!
+//! Start at [`EventStore`]. An append goes through [`append`](EventStore::append) to the writer task (`writer`), which admits a
+//! batch (`admit`, pure) and commits it through a small seam (`seam`).
+
+mod admit;
+mod hash;
+mod read;
+mod record;
+mod request;
+mod ring;
+mod seam;
+mod state;
+mod store;
+mod subscribe;
+mod system;
+mod writer;
+
+pub use hash::genesis;
+pub use read::statements;
+pub use record::{Direction, Filter, From, Head, NewEvent, Record, StoredOperation, StreamStatus};
+pub use request::{Append, AppendError, Appended, Expected, Operation, Write};
+pub use store::{EventStore, StoreError};
+pub use subscribe::{Delivery, Subscription};

@@ -1,0 +1,199 @@
+//! Every reading statement of a log. Its writes are in `db::append`.
+
+use db::{Dialects, Statement, Value};
+
+use crate::record::record_columns;
+use crate::{Direction, Filter, From};
+
+/// A stream's visible events.
+pub(crate) fn stream(log: i32, stream: &str, from: From, direction: Direction, limit: usize) -> Statement {
+    let sql = match direction {
+        Direction::Forward => concat!(
+            "select ",
+            record_columns!(),
+            " from event e
+            join stream s on s.log = e.log and s.stream = e.stream
+            where e.log = $1 and e.stream = $2 and e.revision >= $3 and e.revision >= s.truncated_before and not s.tombstoned
+            order by e.revision
+            limit $4"
+        ),
+        Direction::Backward => concat!(
+            "select ",
+            record_columns!(),
+            " from event e
+            join stream s on s.log = e.log and s.stream = e.stream
+            where e.log = $1 and e.stream = $2 and e.revision <= $3 and e.revision >= s.truncated_before and not s.tombstoned
+            order by e.revision desc
+            limit $4"
+        ),
+    };
+    Statement::new(sql, vec![log.into(), stream.into(), start(from, 0).into(), count(limit).into()])
+}
+
+/// Any text of a filtered read is a pair: the lists travel as JSON, whose functions each database names its own way.
+macro_rules! filtered {
+    ($columns:expr, $range:literal, $tail:literal, $prefixes:literal, $kinds:literal) => {
+        Dialects {
+            sqlite: concat!(
+                "select ",
+                $columns,
+                " from event e where e.log = $1 and ",
+                $range,
+                " and ($",
+                $prefixes,
+                " is null or exists (select 1 from json_each($",
+                $prefixes,
+                ") as prefix where substr(e.stream, 1, length(prefix.value)) = prefix.value)) and ($",
+                $kinds,
+                " is null or e.kind in (select value from json_each($",
+                $kinds,
+                "))) ",
+                $tail
+            ),
+            postgres: concat!(
+                "select ",
+                $columns,
+                " from event e where e.log = $1 and ",
+                $range,
+                " and ($",
+                $prefixes,
+                "::json is null or exists (select 1 from json_array_elements_text($",
+                $prefixes,
+                "::json) as prefix (value) where starts_with(e.stream, prefix.value))) and ($",
+                $kinds,
+                "::json is null or e.kind in (select json_array_elements_text($",
+                $kinds,
+                "::json))) ",
+                $tail
+            ),
+        }
+    };
+}
+
+/// The log's events from a position on, that one included.
+pub(crate) fn log(log: i32, from: From, direction: Direction, limit: usize, filter: &Filter) -> Statement {
+    let mut values = vec![log.into(), start(from, 1).into(), count(limit).into()];
+    if filter.is_all() {
+        let sql = match direction {
+            Direction::Forward => concat!(
+                "select ",
+                record_columns!(),
+                " from event e where e.log = $1 and e.position >= $2 order by e.position limit $3"
+            ),
+            Direction::Backward => concat!(
+                "select ",
+                record_columns!(),
+                " from event e where e.log = $1 and e.position <= $2 order by e.position desc limit $3"
+            ),
+        };
+        return Statement::new(sql, values);
+    }
+    let sql = match direction {
+        Direction::Forward => {
+            filtered!(record_columns!(), "e.position >= $2", "order by e.position limit $3", 4, 5)
+        }
+        Direction::Backward => {
+            filtered!(record_columns!(), "e.position <= $2", "order by e.position desc limit $3", 4, 5)
+        }
+    };
+    values.extend(lists(filter));
+    Statement::per_dialect(sql, values)
+}
+
+/// The events after one position, up to another: a page for a follower.
+pub(crate) fn page(log: i32, after: i64, until: i64, limit: usize, filter: &Filter) -> Statement {
+    let mut values = vec![log.into(), after.into(), until.into(), count(limit).into()];
+    values.extend(lists(filter));
+    let sql =
+        filtered!(record_columns!(), "e.position > $2 and e.position <= $3", "order by e.position limit $4", 5, 6);
+    Statement::per_dialect(sql, values)
+}
+
+/// Everything after a position, for one long read.
+pub(crate) fn scan(log: i32, after: i64, filter: &Filter) -> Statement {
+    if filter.is_all() {
+        let sql = concat!(
+            "select ",
+            record_columns!(),
+            " from event e where e.log = $1 and e.position > $2 order by e.position"
+        );
+        return Statement::new(sql, vec![log.into(), after.into()]);
+    }
+    let mut values = vec![log.into(), after.into()];
+    values.extend(lists(filter));
+    let sql = filtered!(record_columns!(), "e.position > $2", "order by e.position", 3, 4);
+    Statement::per_dialect(sql, values)
+}
+
+pub(crate) fn head(log: i32) -> Statement {
+    Statement::new("select epoch, position, hash from log_head where log = $1", vec![log.into()])
+}
+
+pub(crate) fn hash_at(log: i32, position: i64) -> Statement {
+    Statement::new("select hash from event where log = $1 and position = $2", vec![log.into(), position.into()])
+}
+
+pub(crate) fn stream_status(log: i32, stream: &str) -> Statement {
+    Statement::new(
+        "select revision, truncated_before, tombstoned from stream where log = $1 and stream = $2",
+        vec![log.into(), stream.into()],
+    )
+}
+
+pub(crate) fn operation(log: i32, id: [u8; 32]) -> Statement {
+    Statement::new(
+        "select fingerprint, first_position, last_position from operation where log = $1 and id = $2",
+        vec![log.into(), id.into()],
+    )
+}
+
+/// The last revision that each stream got between two positions.
+pub(crate) fn revisions(log: i32, first: i64, last: i64) -> Statement {
+    Statement::new(
+        "select stream, max(revision)
+         from event
+         where log = $1 and position between $2 and $3
+         group by stream
+         order by min(position)",
+        vec![log.into(), first.into(), last.into()],
+    )
+}
+
+fn start(from: From, first: i64) -> i64 {
+    match from {
+        From::Start => first,
+        From::End => i64::MAX,
+        From::At(at) => at,
+    }
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn lists(filter: &Filter) -> [Value; 2] {
+    [&filter.prefixes, &filter.kinds]
+        .map(|words| Value::Json((!words.is_empty()).then(|| serde_json::Value::from(words.clone()).to_string())))
+}
+
+/// For the test that has both databases prepare every statement.
+#[doc(hidden)]
+pub fn statements() -> Vec<Statement> {
+    let some = Filter { prefixes: vec!["a-".to_owned()], kinds: vec!["a.b".to_owned()] };
+    let mut all = vec![
+        page(1, 0, 0, 1, &Filter::all()),
+        scan(1, 0, &Filter::all()),
+        scan(1, 0, &some),
+        head(1),
+        hash_at(1, 1),
+        stream_status(1, "a-b"),
+        operation(1, [0; 32]),
+        revisions(1, 1, 1),
+    ];
+    for direction in [Direction::Forward, Direction::Backward] {
+        all.push(stream(1, "a-b", From::Start, direction, 1));
+        all.push(log(1, From::End, direction, 1, &Filter::all()));
+        all.push(log(1, From::At(1), direction, 1, &some));
+    }
+    all
+}

@@ -1,0 +1,275 @@
+//! The door to one log.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use db::append::create_head;
+use db::{Db, DbError, LogEntry, ReadRow, Row};
+use futures_core::Stream;
+use futures_util::TryStreamExt;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
+
+use crate::admit::Known;
+use crate::request::{Answer, Request, Waiting};
+use crate::ring::Ring;
+use crate::seam::{Log, Stored};
+use crate::writer::{Figures, Writer};
+use crate::{
+    Append, AppendError, Appended, Direction, Expected, Filter, From, Head, Record, StoredOperation, StreamStatus,
+    Subscription, Write, read, system,
+};
+
+/// Requests that may wait; one more is refused rather than remembered.
+const QUEUE: usize = 4096;
+/// How long a caller waits for an outcome. The writer goes on.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often another process's appends are looked for.
+const POLL: Duration = Duration::from_millis(50);
+/// How often a deletion starts again because someone appended meanwhile.
+const TRIES: usize = 10;
+
+/// Why a log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the log could not be read")]
+    Db(#[from] DbError),
+    #[error("the log was closed")]
+    Closed,
+}
+
+/// One log: a cheap clone, shared by everyone who reads it and appends to it. Its writer ends when the last clone is gone.
+#[derive(Clone)]
+pub struct EventStore(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    log: i32,
+    slug: String,
+    queue: mpsc::Sender<Waiting>,
+    ring: Arc<Ring>,
+    poll: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.poll.abort();
+    }
+}
+
+impl ReadRow for Head {
+    fn read(row: &Row<'_>) -> Result<Self, DbError> {
+        Ok(Self { epoch: row.uuid(0)?, position: row.int(1)?, hash: row.bytes32(2)? })
+    }
+}
+
+impl ReadRow for StreamStatus {
+    fn read(row: &Row<'_>) -> Result<Self, DbError> {
+        Ok(Self { revision: row.int(0)?, truncated_before: row.int(1)?, tombstoned: row.bool(2)? })
+    }
+}
+
+impl ReadRow for StoredOperation {
+    fn read(row: &Row<'_>) -> Result<Self, DbError> {
+        Ok(Self { fingerprint: row.opt_bytes32(0)?, first: row.int(1)?, last: row.int(2)? })
+    }
+}
+
+impl EventStore {
+    /// Starts the log's writer. Gives the log its head row if it has none.
+    pub async fn open(db: Db, entry: &LogEntry) -> Result<Self, StoreError> {
+        Self::open_with(db, entry, || DateTime::from(SystemTime::now())).await
+    }
+
+    /// As [`EventStore::open`], by another clock.
+    pub async fn open_with(db: Db, entry: &LogEntry, clock: fn() -> DateTime<Utc>) -> Result<Self, StoreError> {
+        create_head(&db, entry.id, entry.epoch, crate::genesis(&entry.slug)).await?;
+        let mut log = Stored::new(&db, entry.id);
+        let (head, _) = log.load(&db::append::Wanted::default()).await?;
+        let ring = Arc::new(Ring::new(head.position));
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let figures = Figures::of(&entry.slug);
+        let writer = Writer { log, known: Known::at(head), queue, ring: Arc::clone(&ring), clock, figures };
+        tokio::spawn(writer.run());
+        let poll = tokio::spawn(poll(db.clone(), entry.id, Arc::clone(&ring))).abort_handle();
+        Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), queue: sender, ring, poll })))
+    }
+
+    pub fn slug(&self) -> &str {
+        &self.0.slug
+    }
+
+    /// Appends, or says why not. Dropping this future, or its caller hanging up, cancels nothing: an append that was queued
+    /// will be written.
+    pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.submit(Request::new(append)?).await
+    }
+
+    async fn submit(&self, request: Request) -> Result<Appended, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { request, since: Instant::now(), answer };
+        self.0.queue.try_send(waiting).map_err(|_| AppendError::Overloaded)?;
+        let answered = tokio::time::timeout(PATIENCE, answered).await;
+        // The writer only goes away with its runtime; what became of the append is then unknown, too.
+        match answered.map_err(|_| AppendError::Unknown)?.map_err(|_| AppendError::Unknown)?? {
+            Answer::Appended(appended) => Ok(appended),
+            Answer::OperationDone { first, last } => {
+                let revisions = read::revisions(self.0.log, first, last);
+                let revisions =
+                    self.0.db.fetch_all(revisions).await.map_err(|error| AppendError::Storage(Arc::new(error)))?;
+                Ok(Appended { first, last, replayed: true, revisions })
+            }
+        }
+    }
+
+    /// Hides a stream's revisions below `before` from stream reads. `id` and `meta` are those of the event that says so.
+    pub async fn truncate(&self, stream: &str, before: i64, id: Uuid, meta: Vec<u8>) -> Result<Appended, AppendError> {
+        self.hide(stream, Expected::Any, id, meta, |_| before).await
+    }
+
+    /// Hides everything a stream holds. The next append continues at its next revision.
+    pub async fn delete(
+        &self,
+        stream: &str,
+        expected: Expected,
+        id: Uuid,
+        meta: Vec<u8>,
+    ) -> Result<Appended, AppendError> {
+        self.hide(stream, expected, id, meta, |revision| revision + 1).await
+    }
+
+    async fn hide(
+        &self,
+        stream: &str,
+        expected: Expected,
+        id: Uuid,
+        meta: Vec<u8>,
+        before: impl Fn(i64) -> i64,
+    ) -> Result<Appended, AppendError> {
+        if stream.starts_with('$') {
+            return Err(AppendError::Invalid("names that start with $ belong to the store"));
+        }
+        let conflict = |actual| AppendError::Conflict { stream: stream.to_owned(), expected, actual };
+        let mut tries = 1;
+        loop {
+            let status = self.stream(stream).await.map_err(storage)?;
+            let Some(StreamStatus { revision, .. }) = status else { return Err(conflict(None)) };
+            if matches!(expected, Expected::Revision(wanted) if wanted != revision) || expected == Expected::NoStream {
+                return Err(conflict(Some(revision)));
+            }
+            let before = before(revision);
+            if !(0..=revision + 1).contains(&before) {
+                return Err(AppendError::Invalid("a truncation ends at the stream's next revision"));
+            }
+            let events = vec![system::truncated(id, before, meta.clone())];
+            let write = Write { stream: system::metastream(stream), expected: Expected::Any, events };
+            let checks = vec![(stream.to_owned(), Expected::Revision(revision))];
+            match self.submit(Request::of_system(Append { writes: vec![write], checks, operation: None })?).await {
+                // Someone appended in between: look again.
+                Err(AppendError::Conflict { .. }) if tries < TRIES => tries += 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Ends a stream for ever, at its next revision.
+    pub async fn tombstone(
+        &self,
+        stream: &str,
+        expected: Expected,
+        id: Uuid,
+        meta: Vec<u8>,
+    ) -> Result<Appended, AppendError> {
+        if stream.starts_with('$') {
+            return Err(AppendError::Invalid("names that start with $ belong to the store"));
+        }
+        let write = Write { stream: stream.to_owned(), expected, events: vec![system::tombstoned(id, meta)] };
+        self.submit(Request::of_system(Append { writes: vec![write], checks: vec![], operation: None })?).await
+    }
+
+    /// What an operation wrote, if it was carried out.
+    pub async fn operation(&self, id: [u8; 32]) -> Result<Option<StoredOperation>, StoreError> {
+        Ok(self.0.db.fetch_optional(read::operation(self.0.log, id)).await?)
+    }
+
+    /// Where a stream stands; none if it never had an event.
+    pub async fn stream(&self, stream: &str) -> Result<Option<StreamStatus>, StoreError> {
+        Ok(self.0.db.fetch_optional(read::stream_status(self.0.log, stream)).await?)
+    }
+
+    /// A stream's visible events, the revision `from` included.
+    pub async fn read_stream(
+        &self,
+        stream: &str,
+        from: From,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        Ok(self.0.db.fetch_all(read::stream(self.0.log, stream, from, direction, limit)).await?)
+    }
+
+    /// The log's events, hidden ones too, the position `from` included.
+    pub async fn read_log(
+        &self,
+        from: From,
+        direction: Direction,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Record>, StoreError> {
+        Ok(self.0.db.fetch_all(read::log(self.0.log, from, direction, limit, filter)).await?)
+    }
+
+    /// Everything after a position in one long ordered read, handed out while it is still being read. Payloads are bytes;
+    /// dropping the stream half-way closes its connection.
+    pub fn scan(
+        &self,
+        after: i64,
+        filter: Filter,
+    ) -> impl Stream<Item = Result<Record, StoreError>> + Send + Unpin + use<> {
+        self.0.db.stream::<Record>(read::scan(self.0.log, after, &filter)).map_err(StoreError::Db)
+    }
+
+    /// Follows the log after a position: what is there, [`Delivery::CaughtUp`](crate::Delivery::CaughtUp), then what comes.
+    pub fn subscribe(&self, after: i64, filter: Filter) -> Subscription {
+        Subscription::new(self.0.db.clone(), self.0.log, after, filter, Arc::clone(&self.0.ring))
+    }
+
+    /// The head, from the database.
+    pub async fn head(&self) -> Result<Head, StoreError> {
+        Ok(self.0.db.fetch_one(read::head(self.0.log)).await?)
+    }
+
+    /// The position of the head as this process knows it: at once for its own appends, within 50 ms for others'.
+    pub fn watch(&self) -> watch::Receiver<i64> {
+        self.0.ring.watch()
+    }
+
+    /// To tell whether a checkpoint belongs to this history.
+    pub async fn hash_at(&self, position: i64) -> Result<Option<[u8; 32]>, StoreError> {
+        let hash: Option<([u8; 32],)> = self.0.db.fetch_optional(read::hash_at(self.0.log, position)).await?;
+        Ok(hash.map(|(hash,)| hash))
+    }
+}
+
+fn storage(error: StoreError) -> AppendError {
+    match error {
+        StoreError::Db(error) => AppendError::Storage(Arc::new(error)),
+        StoreError::Closed => AppendError::Unknown,
+    }
+}
+
+/// Looks for what other processes appended.
+async fn poll(db: Db, log: i32, ring: Arc<Ring>) {
+    let mut tick = tokio::time::interval(POLL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        match db.fetch_one::<Head>(read::head(log)).await {
+            Ok(head) => ring.advance(head.position),
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the head could not be polled"),
+        }
+    }
+}
