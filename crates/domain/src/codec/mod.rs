@@ -26,6 +26,7 @@ use crate::{
 };
 
 /// Every event of a log.
+#[expect(clippy::large_enum_variant, reason = "a person's events are few, and a box would stand in every pattern")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     Request(request::Event),

@@ -1,5 +1,7 @@
 //! What happens to a request, act by act. The promises' own arithmetic is shown in `promise`.
 
+use std::fmt::Write;
+
 use super::{
     Act, Event, Location, Place, Point, Refusal, Request, Situation, Source, SourceDue, State, Status, Submission,
     Visibility,
@@ -470,14 +472,14 @@ fn every_act_in_every_situation() {
     ];
     let mut table = String::new();
     for act in every_act() {
-        table += &format!("{}\n", act.name());
+        writeln!(table, "{}", act.name()).expect("a string takes it");
         for (name, past) in &situations {
             let cell = match tree(past.to_vec()).when(on(SOON, act.clone())).into_outcome() {
                 Ok(events) if events.is_empty() => "nothing".to_owned(),
                 Ok(events) => kinds(&events).join(", "),
                 Err(refusal) => format!("refused: {}", refusal.code()),
             };
-            table += &format!("  {name:12} {cell}\n");
+            writeln!(table, "  {name:12} {cell}").expect("a string takes it");
         }
     }
     insta::assert_snapshot!(table);

@@ -222,6 +222,7 @@ impl Decider for Request {
         State::Unsubmitted
     }
 
+    #[expect(clippy::match_same_arms, reason = "the table is read line by line, in groups that say why")]
     fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
         use Situation::{Closed, Duplicate, Open, Planned, Waiting};
 

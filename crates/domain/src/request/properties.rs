@@ -70,7 +70,7 @@ proptest! {
             if claims_to_repeat(&act) {
                 prop_assert_eq!(decide(&after, &act, now), Some(vec![]), "{:?} says something new twice", act);
             }
-            let folded = history.iter().fold(Status::Received, |status, event| status.after(event));
+            let folded = history.iter().fold(Status::Received, Status::after);
             prop_assert_eq!(after.status(), Some(folded), "readers and decider disagree after {:?}", act);
             if !folded.is_open() || folded == Status::Planned {
                 prop_assert_eq!(open_promises(&history), 0, "{:?} leaves a promise open", act);

@@ -75,9 +75,8 @@ impl Status {
             Event::Transferred { .. } if matches!(self, Self::Received | Self::Triaged | Self::InProgress) => {
                 Self::Assigned
             }
-            Event::Started { .. } => Self::InProgress,
+            Event::Started { .. } | Event::WaitingEnded { .. } => Self::InProgress,
             Event::WaitingStarted { .. } => Self::Waiting,
-            Event::WaitingEnded { .. } => Self::InProgress,
             Event::Answered { .. } => Self::Answered,
             Event::Resolved { .. } => Self::Resolved,
             Event::Refused { .. } => Self::Refused,

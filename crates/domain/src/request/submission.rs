@@ -176,7 +176,10 @@ fn place(kind: PlaceKind, location: Option<Location>) -> Result<Option<Place>, R
         address: text("address", address, ADDRESS_MOST)?,
         address_id: text("address_id", address_id, ADDRESS_MOST)?,
     };
-    Ok((location != Location::default()).then(|| match kind {
+    if location == Location::default() {
+        return Ok(None);
+    }
+    Ok(Some(match kind {
         PlaceKind::Public => Place::Public(location),
         PlaceKind::Private => Place::Private(Personal::Plain(location)),
     }))

@@ -33,7 +33,7 @@ impl Turn<'_> {
         if self.matter.priority == priority && self.matter.status != Status::Received {
             return Ok(vec![]);
         }
-        self.only(Event::Triaged { at: self.local(), priority })
+        only(Event::Triaged { at: self.local(), priority })
     }
 
     pub(super) fn assign(&self, unit: Code, agent: Option<Code>) -> Decision {
@@ -43,7 +43,7 @@ impl Turn<'_> {
             Some(_) if self.matter.agent == agent && !self.is_unassigned() => return Ok(vec![]),
             _ => {}
         }
-        self.only(Event::Assigned { at: self.local(), unit, agent })
+        only(Event::Assigned { at: self.local(), unit, agent })
     }
 
     pub(super) fn transfer(&self, to: Code) -> Decision {
@@ -51,7 +51,7 @@ impl Turn<'_> {
         match &self.matter.unit {
             None => Err(Refusal::Unassigned),
             Some(holder) if *holder == to => Ok(vec![]),
-            Some(holder) => self.only(Event::Transferred { at: self.local(), from: Some(holder.clone()), to }),
+            Some(holder) => only(Event::Transferred { at: self.local(), from: Some(holder.clone()), to }),
         }
     }
 
@@ -59,7 +59,7 @@ impl Turn<'_> {
         if self.matter.status == Status::InProgress {
             return Ok(vec![]);
         }
-        self.only(Event::Started { at: self.local() })
+        only(Event::Started { at: self.local() })
     }
 
     pub(super) fn wait(&self, question: Option<String>) -> Decision {
@@ -75,7 +75,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn note(&self, visibility: Visibility, text: String) -> Decision {
-        self.only(Event::Noted { at: self.local(), visibility, text: typed(text)? })
+        only(Event::Noted { at: self.local(), visibility, text: typed(text)? })
     }
 
     pub(super) fn answer_interim(&self, anticipated_on: NaiveDate, text: String) -> Decision {
@@ -150,7 +150,7 @@ impl Turn<'_> {
         let standards = self.standards(&product, *trigger, *answered);
         let event = Event::Recategorised { at: self.local(), from: from.clone(), product, precision, unit };
         if same_product {
-            return self.only(event);
+            return only(event);
         }
         let mut story = self.moving();
         story.tell(event);
@@ -196,7 +196,7 @@ impl Turn<'_> {
         if self.matter.released.as_ref() == Some(&text) {
             return Ok(vec![]);
         }
-        self.only(Event::TextReleased { at: self.local(), text })
+        only(Event::TextReleased { at: self.local(), text })
     }
 
     fn declaration(&self) -> &Declaration {
@@ -220,11 +220,6 @@ impl Turn<'_> {
         let is_answer = |code: &Code| then.standard(code).is_some_and(|it| it.milestone == Milestone::Answer);
         let owed = offering.owed(product, &self.matter.channel);
         owed.into_iter().filter(|code| !(answered && is_answer(code))).collect()
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "it is the last expression of decisions")]
-    fn only(&self, event: Event) -> Decision {
-        Ok(vec![event])
     }
 
     fn story(&self) -> Story {
@@ -264,6 +259,11 @@ impl Story {
     fn end(self) -> Decision {
         Ok(self.events)
     }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is the last expression of decisions")]
+fn only(event: Event) -> Decision {
+    Ok(vec![event])
 }
 
 fn typed(text: String) -> Result<Personal<String>, Refusal> {
