@@ -12,6 +12,10 @@ use crate::{
     words::{Code, Label},
 };
 
+mod check;
+
+pub use check::{Mistake, Path, Step};
+
 /// One version of one organisation's commitments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

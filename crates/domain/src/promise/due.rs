@@ -12,8 +12,8 @@ use crate::{
     time::{Instant, Local, whole_microseconds},
 };
 
-/// The due instants of one standard, computed at the trigger.
-pub fn due(declaration: &Declaration, standard: &Standard, trigger: Instant) -> Due {
+/// The due instants of one standard, computed at the trigger; none where no duration is owed to a single matter.
+pub fn due(declaration: &Declaration, standard: &Standard, trigger: Instant) -> Option<Due> {
     let calendar = &declaration.calendar;
     let trigger = whole_microseconds(trigger);
     let strict = match standard.duration {
@@ -28,12 +28,10 @@ pub fn due(declaration: &Declaration, standard: &Standard, trigger: Instant) -> 
             let last = start.day.checked_add_days(Days::new(days.into())).unwrap_or(NaiveDate::MAX);
             end(calendar, standard, last, start.time)
         }
-        Duration::Seconds(seconds) | Duration::UnderSeconds(seconds) => {
-            later(trigger, TimeDelta::seconds(seconds.into()))
-        }
+        Duration::Seconds(_) | Duration::UnderSeconds(_) | Duration::CaseByCase => return None,
     };
     let due_at = rolled(calendar, standard, strict);
-    stamped(declaration, calendar.local(trigger), strict, due_at)
+    Some(stamped(declaration, calendar.local(trigger), strict, due_at))
 }
 
 /// A date that was given, by an imported source or an interim answer: it stands as it is.
@@ -62,7 +60,9 @@ pub(super) fn resumed(
     let base = previous.due_strict_at;
     let (from, until) = (calendar.local(paused).date_naive(), calendar.local(resumed).date_naive());
     let strict = match standard.duration {
-        Duration::ElapsedHours(_) | Duration::Seconds(_) | Duration::UnderSeconds(_) => later(base, resumed - paused),
+        Duration::ElapsedHours(_) | Duration::Seconds(_) | Duration::UnderSeconds(_) | Duration::CaseByCase => {
+            later(base, resumed - paused)
+        }
         Duration::BusinessHours(_) => calendar.add_business_time(base, calendar.business_time_between(paused, resumed)),
         Duration::BusinessDays(_) => {
             let days = calendar.business_days_between(from, until);

@@ -99,6 +99,8 @@ pub enum Duration {
     Seconds(u32),
     /// "In under a minute": the same, strictly less.
     UnderSeconds(u32),
+    /// No duration is published: owed only where an imported source gave a date of its own.
+    CaseByCase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Basis, Due, Duration, Event, Matter, Milestone, PromiseId, Release, Standard, due};
+use super::{Basis, Due, Event, Matter, Milestone, PromiseId, Release, Standard, due};
 use crate::{
     declaration::Declaration,
     promise::due::{extended, given, resumed},
@@ -96,18 +96,21 @@ impl Promises {
     ) -> Vec<Event> {
         let declaration = rules.in_force(trigger);
         let at = rules.local(whole_microseconds(at));
-        let owed = standards.iter().filter_map(|code| declaration.standard(code)).filter(|standard| is_owed(standard));
-        owed.map(|standard| {
-            let computed = due(declaration, standard, trigger);
-            let source = source_due.filter(|_| standard.milestone == Milestone::Resolution);
-            let (basis, due, computed_due_at) = match source {
-                Some(date) => (Basis::Source, given(declaration, trigger, date), Some(computed.due_at)),
-                None => (Basis::Standard, computed, None),
-            };
-            let id = self.next(&standard.code);
-            Event::Made { id, at, milestone: standard.milestone, basis, due, computed_due_at }
-        })
-        .collect()
+        let owed = standards.iter().filter_map(|code| declaration.standard(code));
+        owed.filter(|standard| standard.matter == Matter::Request)
+            .filter_map(|standard| {
+                let computed = due(declaration, standard, trigger);
+                let source = source_due.filter(|_| standard.milestone == Milestone::Resolution);
+                let (basis, due, computed_due_at) = match source {
+                    Some(date) => {
+                        (Basis::Source, given(declaration, trigger, date), computed.map(|computed| computed.due_at))
+                    }
+                    None => (Basis::Standard, computed?, None),
+                };
+                let id = self.next(&standard.code);
+                Some(Event::Made { id, at, milestone: standard.milestone, basis, due, computed_due_at })
+            })
+            .collect()
     }
 
     /// The milestone was reached: `kept` or `missed` for each open promise it answers (a paused one resumes first).
@@ -259,12 +262,6 @@ fn resumption(rules: &Rules, id: &PromiseId, promise: &Promise, at: Instant) -> 
         previous_due_on: promise.due.due_on,
         due: resumed(declaration, standard, &promise.due, since, at),
     })
-}
-
-/// Only standards of requests are owed in one; percentages are owed to none.
-fn is_owed(standard: &Standard) -> bool {
-    let measured = matches!(standard.duration, Duration::Seconds(_) | Duration::UnderSeconds(_));
-    standard.matter == Matter::Request && !measured
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Case {
 
     fn from(&self, trigger: &str) -> Due {
         let declaration = declaration(self.calendar.clone(), vec![self.standard.clone()]);
-        due(&declaration, &self.standard, at(trigger))
+        due(&declaration, &self.standard, at(trigger)).expect("a duration owed to a matter")
     }
 
     /// The whole of `last` is left, and not a microsecond more.

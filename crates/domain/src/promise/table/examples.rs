@@ -1,6 +1,7 @@
 //! Each row of the table, as given/when/then.
 
 use super::*;
+use crate::promise::Duration;
 use crate::{
     calendar::Holidays,
     promise::fixtures::{at, calendar, code, declaration, rules, standard},
@@ -321,6 +322,17 @@ fn only_standards_of_requests_are_owed_in_one() {
     promised(listed).gives(&[]);
     promised(Standard { matter: Matter::Contact, ..standard(Duration::Seconds(120)) }).gives(&[]);
     promised(standard(Duration::Seconds(120))).gives(&[]);
+}
+
+#[test]
+fn a_standard_without_a_duration_is_owed_only_where_the_source_gave_a_date() {
+    let case_by_case = || standard(Duration::CaseByCase);
+    promised(case_by_case()).gives(&[]);
+    promised(case_by_case())
+        .when(|promises, rules| {
+            promises.make(rules, &[code("test")], monday(), monday(), Some(at("2026-09-17 17:00")))
+        })
+        .gives(&["made of the source #0 2026-09-17"]);
 }
 
 #[test]
