@@ -1,3 +1,5 @@
 //! `guichet`: the counter where a citizen asks. One binary, one file per subcommand.
 
+mod declarations;
+
 fn main() {}

@@ -99,12 +99,12 @@ impl WeeklyHours {
 
 impl Hours {
     /// Whether it opens before it closes.
-    pub fn is_some_time(&self) -> bool {
+    pub fn is_some_time(self) -> bool {
         self.close == NaiveTime::MIN || self.open < self.close
     }
 
     /// Whether `time` is at or after closing.
-    fn is_over(&self, time: NaiveTime) -> bool {
+    fn is_over(self, time: NaiveTime) -> bool {
         self.close != NaiveTime::MIN && time >= self.close
     }
 }
