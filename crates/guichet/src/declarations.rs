@@ -322,4 +322,15 @@ standards = ["done"]
         let empty = folder(&[]);
         assert!(matches!(read(empty.path()), Err(DeclarationError::Nothing { .. })));
     }
+
+    #[test]
+    fn the_shipped_declarations_are_sound() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../declarations");
+        let files = read(&folder).unwrap_or_else(|error| panic!("{error}"));
+        let versions: Vec<String> = files
+            .iter()
+            .map(|file| format!("{} {}", file.declaration.organisation.jurisdiction, file.declaration.version))
+            .collect();
+        assert_eq!(versions, ["ville.quebec.qc.ca 2024-1", "ville.quebec.qc.ca 2026-1"]);
+    }
 }
