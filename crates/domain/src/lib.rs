@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
+mod catalogues;
 pub mod decider;
 #[cfg(test)]
 mod given;
