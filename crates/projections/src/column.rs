@@ -116,6 +116,19 @@ impl Column for [u8; 32] {
     }
 }
 
+/// Only ever bound: scopes that are looked for.
+impl Column for &str {
+    const KIND: Kind = Kind::Text;
+
+    fn value(&self) -> Value {
+        (*self).into()
+    }
+
+    fn read(_: &Row<'_>, index: usize) -> Result<Self, DbError> {
+        Err(unreadable(index, "borrowed text"))
+    }
+}
+
 /// Text on the way in and out, parsed once.
 macro_rules! text {
     ($($type:ty: |$this:ident| $write:expr, |$text:ident| $read:expr);+ $(;)?) => {

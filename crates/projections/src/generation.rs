@@ -4,11 +4,11 @@
 //! it has caught up; it is never migrated. The registry is itself a table of the organisation's read database, so that
 //! rows and checkpoint change in one transaction. Start at [`switch`].
 
-use db::{Db, DbError, Dialect, Kind, ReadRow, Statement, Tx, Value};
+use db::{Db, DbError, Dialect, Kind, Statement, Tx};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Row, Shape, model::Model, row};
+use crate::{Column, Row, Shape, model::Model, row};
 
 /// What a generation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +35,19 @@ row! {
         /// Why it stopped, and at which event.
         failure: Option<String>,
         failed_at: Option<i64>,
+        /// The plain names of its tables, with commas: another version of the code may have others.
+        tables: String,
     }
 }
 
 impl Generation {
     /// The table of this generation: `deadline_queue_v1_g2`.
     pub(crate) fn table(&self, shape: &Shape) -> String {
-        format!("{}_v{}_g{}", shape.table, self.version, self.generation)
+        self.table_named(shape.table)
+    }
+
+    fn table_named(&self, name: &str) -> String {
+        format!("{name}_v{}_g{}", self.version, self.generation)
     }
 }
 
@@ -49,7 +55,7 @@ impl Generation {
 pub(crate) async fn prepare(db: &Db) -> Result<(), DbError> {
     let shape = &Generation::SHAPE;
     let sql = create_table(db.dialect(), shape, shape.table, "create table if not exists")
-        + &format!("create unique index if not exists read_model_key on read_model (name, version, generation);\n");
+        + "create unique index if not exists read_model_key on read_model (name, version, generation);\n";
     match db.script(&sql).await {
         // Two processes made it at once.
         Err(error) if error.is_unique_violation() => Ok(()),
@@ -61,7 +67,7 @@ pub(crate) async fn all(db: &Db) -> Result<Vec<Generation>, DbError> {
     db.fetch_all(all_statement()).await
 }
 
-fn all_statement() -> Statement {
+pub(crate) fn all_statement() -> Statement {
     Statement::new("select @columns from read_model order by name, version, generation", vec![])
         .fill("@columns", &Generation::SHAPE.column_list())
 }
@@ -105,6 +111,7 @@ async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result
         hash: None,
         failure: None,
         failed_at: None,
+        tables: model.shapes().iter().map(|shape| shape.table).collect::<Vec<_>>().join(","),
     };
     tx.insert_rows("read_model", &Generation::SHAPE.db_columns(), vec![generation.values()], db::OnConflict::Fail)
         .await?;
@@ -129,7 +136,7 @@ pub(crate) async fn index(db: &Db, model: &'static dyn Model, generation: &Gener
 }
 
 /// The checkpoint's compare-and-swap: false if another worker, or a switch, was first.
-pub(crate) async fn advance(tx: &mut Tx, from: &Generation, position: i64, hash: [u8; 32]) -> Result<bool, DbError> {
+pub(crate) async fn advance(tx: &mut Tx, from: &Generation, to: &Generation) -> Result<bool, DbError> {
     let moved = tx
         .execute(Statement::new(
             "update read_model
@@ -142,12 +149,18 @@ pub(crate) async fn advance(tx: &mut Tx, from: &Generation, position: i64, hash:
                 from.generation.into(),
                 from.epoch.into(),
                 from.position.into(),
-                position.into(),
-                hash.into(),
+                to.position.into(),
+                to.hash.value(),
             ],
         ))
         .await?;
     Ok(moved == 1)
+}
+
+/// Whether its tables are still there.
+pub(crate) async fn is_alive(db: &Db, generation: &Generation) -> Result<bool, DbError> {
+    let all = all(db).await?;
+    Ok(all.iter().any(|row| row.key() == generation.key() && row.state != State::Dropped))
 }
 
 /// Writes down why a projection stopped, unless it has moved on meanwhile.
@@ -219,28 +232,28 @@ async fn switch_in(
             State::Serving if other.version != new.version => set_state(tx, other, State::Retired).await?,
             State::Dropped => {}
             State::Building if other.version != new.version => {}
-            State::Building | State::Serving | State::Retired => drop_in(tx, model, other).await?,
+            State::Building | State::Serving | State::Retired => drop_in(tx, other).await?,
         }
     }
     set_state(tx, &new, State::Serving).await?;
-    for shape in model.all_shapes() {
+    for shape in model.shapes() {
         tx.script(&create_view(shape, &new.table(shape))).await?;
     }
     Ok(Switched::Done)
 }
 
 /// Gives up a generation that was never put in service.
-pub(crate) async fn discard(db: &Db, model: &'static dyn Model, generation: Generation) -> Result<(), DbError> {
-    db.write(move |tx| Box::pin(async move { drop_in(tx, model, &generation).await })).await
+pub(crate) async fn discard(db: &Db, generation: Generation) -> Result<(), DbError> {
+    db.write(move |tx| Box::pin(async move { drop_in(tx, &generation).await })).await
 }
 
-async fn drop_in(tx: &mut Tx, model: &'static dyn Model, generation: &Generation) -> Result<(), DbError> {
-    // A view still looks at the tables of the one that served; it is made again by the switch.
-    for shape in model.all_shapes() {
-        if generation.state == State::Serving || generation.state == State::Retired {
-            tx.script(&format!("drop view if exists {};", shape.table)).await?;
+async fn drop_in(tx: &mut Tx, generation: &Generation) -> Result<(), DbError> {
+    for name in generation.tables.split(',') {
+        // The view may look at the table of one that served; a switch makes it again.
+        if generation.state != State::Building {
+            tx.script(&format!("drop view if exists {name};")).await?;
         }
-        tx.script(&format!("drop table if exists {};", generation.table(shape))).await?;
+        tx.script(&format!("drop table if exists {};", generation.table_named(name))).await?;
     }
     set_state(tx, generation, State::Dropped).await
 }
@@ -282,7 +295,7 @@ fn create_table(dialect: Dialect, shape: &Shape, table: &str, create: &str) -> S
 
 /// The key is a unique index, which serves `on conflict` as a primary key would and can be made after the rows.
 fn create_indexes(shape: &Shape, table: &str, is_cell: bool) -> String {
-    let key: Vec<&str> = shape.key_columns().iter().map(|column| column.name).collect();
+    let key = shape.key_names();
     let mut sql = format!("create unique index {table}_key on {table} ({});\n", key.join(", "));
     for index in shape.indexes {
         let filter = index.filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
@@ -290,16 +303,10 @@ fn create_indexes(shape: &Shape, table: &str, is_cell: bool) -> String {
     }
     if is_cell {
         // Empty but for the moment between a counter's fall to zero and the deletion of its cell.
-        sql += &format!("create index {table}_zero on {table} ({}) where {};\n", key.join(", "), zero(shape));
+        sql += &format!("create index {table}_zero on {table} ({}) where {};\n", key.join(", "), shape.zero());
     }
-    sql
-}
-
-/// A cell all of whose counters are zero.
-pub(crate) fn zero(shape: &Shape) -> String {
-    let counters: Vec<String> =
-        shape.columns[shape.key..].iter().map(|column| format!("{} = 0", column.name)).collect();
-    counters.join(" and ")
+    // So that the first queries are planned for the rows there are, not for the empty table of a moment ago.
+    sql + &format!("analyze {table};\n")
 }
 
 /// What analysts read: the current table under its plain name, without sealed columns.

@@ -9,6 +9,7 @@ mod column;
 mod projection;
 mod row;
 mod rows;
+mod tables;
 
 pub mod deadline_queue;
 pub mod person_history;
@@ -17,17 +18,34 @@ pub mod public_requests;
 pub mod request_timeline;
 pub mod statistics;
 
-mod generation;
-mod model;
 mod page;
 mod read_models;
 
+mod generation;
+mod delivery;
+mod fold;
+mod apply;
+mod model;
+mod log_page;
+mod runner;
+
+mod replay;
+mod rebuild;
+mod check;
+mod digest;
+
+pub use check::{CheckError, CheckReport, CheckedModel, CheckedTable, Difference as CheckDifference, DifferenceKind, Problem, check};
 pub use column::{Column, Sealing};
+pub use digest::Line;
 pub use generation::{Generation, State};
 pub use page::Page;
 pub use projection::{Cell, NoCells, Projection};
-pub use read_models::{Fresh, ReadError, ReadModels};
+pub use read_models::{Fresh, ModelStatus, ReadError, ReadModels};
+pub use rebuild::{RebuildError, RebuildOutcome, RebuildReport, Rebuilt, names, rebuild};
+pub use replay::{Phase, Progress, Tell, Unfoldable};
 pub use row::{ColumnShape, Index, Row, Shape};
-pub use rows::{Rows, Tables};
+pub use rows::{Difference, Rows};
+pub use runner::Worker;
+pub use tables::Tables;
 
 pub(crate) use read_models::list_of;

@@ -1,6 +1,18 @@
 //! A projection without its type, so that the runner can hold them all in one list.
 
-use crate::{Cell, NoCells, Projection, Row, Shape, Tables};
+use std::marker::PhantomData;
+
+use db::{BoxFuture, Db, DbError, Tx};
+use futures_util::FutureExt;
+
+use crate::{
+    Cell, Generation, NoCells, Projection, Row, Shape, Tables,
+    apply::{self, Applied},
+    delivery::Delivered,
+    digest::Line,
+    fold::{Fold, Folding, Partition},
+    tables,
+};
 
 /// Every read model of an organisation, in the order reports name them.
 pub(crate) static ALL: [&dyn Model; 6] = [
@@ -16,15 +28,35 @@ pub(crate) trait Model: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i64;
     fn reads(&self) -> &'static [&'static str];
+    fn scope_is_stream(&self) -> bool;
     /// The tables of rows, then the table of cells if there is one.
-    fn all_shapes(&self) -> Vec<&'static Shape>;
-    fn is_cell(&self, shape: &Shape) -> bool;
+    fn shapes(&self) -> Vec<&'static Shape>;
+    fn cell_shape(&self) -> Option<&'static Shape>;
+
+    /// Folds a run of events that begins after the generation's checkpoint, and moves the checkpoint.
+    fn apply<'a>(
+        &self,
+        db: &'a Db,
+        from: &'a Generation,
+        run: &'a [Delivered],
+    ) -> BoxFuture<'a, Result<Applied, DbError>>;
+
+    /// A fold of a whole log, without a database.
+    fn folding(&self, partition: Partition) -> Box<dyn Folding>;
+
+    /// Every row of the table with this index among [`shapes`](Self::shapes), reduced.
+    fn lines<'t>(
+        &self,
+        tx: &'t mut Tx,
+        from: &Generation,
+        index: usize,
+    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
 }
 
-pub(crate) struct Typed<P>(std::marker::PhantomData<fn() -> P>);
+pub(crate) struct Typed<P>(PhantomData<fn() -> P>);
 
 impl<P> Typed<P> {
-    pub(crate) const NEW: Self = Self(std::marker::PhantomData);
+    pub(crate) const NEW: Self = Self(PhantomData);
 }
 
 /// The shape of the cells, unless there are none.
@@ -33,7 +65,7 @@ pub(crate) fn cell_shape<P: Projection>() -> Option<&'static Shape> {
     (shape.table != NoCells::SHAPE.table).then_some(shape)
 }
 
-pub(crate) fn all_shapes<P: Projection>() -> Vec<&'static Shape> {
+pub(crate) fn shapes<P: Projection>() -> Vec<&'static Shape> {
     P::Tables::SHAPES.iter().chain(cell_shape::<P>()).collect()
 }
 
@@ -50,11 +82,41 @@ impl<P: Projection> Model for Typed<P> {
         P::READS
     }
 
-    fn all_shapes(&self) -> Vec<&'static Shape> {
-        all_shapes::<P>()
+    fn scope_is_stream(&self) -> bool {
+        P::SCOPE_IS_STREAM
     }
 
-    fn is_cell(&self, shape: &Shape) -> bool {
-        cell_shape::<P>().is_some_and(|cell| cell.table == shape.table)
+    fn shapes(&self) -> Vec<&'static Shape> {
+        shapes::<P>()
+    }
+
+    fn cell_shape(&self) -> Option<&'static Shape> {
+        cell_shape::<P>()
+    }
+
+    fn apply<'a>(
+        &self,
+        db: &'a Db,
+        from: &'a Generation,
+        run: &'a [Delivered],
+    ) -> BoxFuture<'a, Result<Applied, DbError>> {
+        apply::apply::<P>(db, from, run).boxed()
+    }
+
+    fn folding(&self, partition: Partition) -> Box<dyn Folding> {
+        Box::new(Fold::<P>::new(partition))
+    }
+
+    fn lines<'t>(
+        &self,
+        tx: &'t mut Tx,
+        from: &Generation,
+        index: usize,
+    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+        if index < P::Tables::SHAPES.len() {
+            P::Tables::scan(tx, from, index)
+        } else {
+            tables::lines::<P::Cell>(tx, from)
+        }
     }
 }

@@ -17,6 +17,10 @@ pub trait Projection: Send + Sync + 'static {
     /// Its counters; [`NoCells`] if it has none.
     type Cell: Cell;
 
+    /// Whether [`scope`](Self::scope) is always the event's own stream. Then a rebuild in parts need not read the
+    /// payload of an event to know which part it belongs to.
+    const SCOPE_IS_STREAM: bool = true;
+
     /// The stream whose rows this event may touch: nearly always its own.
     fn scope(event: &Recorded) -> Option<&str> {
         Some(&event.stream)

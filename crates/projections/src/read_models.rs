@@ -5,21 +5,28 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
 };
 
 use db::{Db, DbError, ReadRow, Statement, Value};
+use domain::codec::{DecodeError, Recorded};
+use event_store::{Direction, EventStore, From, Record, StoreError};
+use tokio::{sync::watch, time::Instant};
 
-use crate::{Column, Generation, Projection, Row, generation, model};
+use crate::{Column, Generation, Projection, Row, Tables, generation, model};
 
 /// Cheap to clone; clones share the store, the database and what is known of generations.
 #[derive(Clone)]
 pub struct ReadModels(Arc<Inner>);
 
 struct Inner {
+    store: EventStore,
     read: Db,
     /// The generations this process reads, by name. A switch elsewhere is noticed when a table is gone.
     current: RwLock<HashMap<&'static str, Generation>>,
+    /// Moves whenever a worker of this process has moved a checkpoint.
+    progress: watch::Sender<()>,
 }
 
 /// A read model could not answer.
@@ -29,6 +36,14 @@ pub enum ReadError {
     NotReady { name: &'static str, version: i64 },
     #[error("the read models could not be read")]
     Storage(#[from] DbError),
+    #[error("the log could not be read")]
+    Log(#[from] StoreError),
+    #[error("event {position} of the log does not read")]
+    Unreadable {
+        position: i64,
+        #[source]
+        source: DecodeError,
+    },
 }
 
 /// A value as of the last event of its stream.
@@ -49,7 +64,82 @@ impl<T> Fresh<T> {
     }
 }
 
+/// Where one read model stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelStatus {
+    pub name: &'static str,
+    pub version: i64,
+    /// None while it has never been filled.
+    pub generation: Option<i64>,
+    pub position: i64,
+    /// Why it stopped, and at which event.
+    pub stopped: Option<(i64, String)>,
+}
+
+/// Other processes move checkpoints too, and tell nobody.
+const POLL: Duration = Duration::from_millis(20);
+/// A stream is read from its end in pages of this size until the checkpoint; one that is current takes one.
+const TAIL: usize = 32;
+
 impl ReadModels {
+    /// Over the log and the read database of one organisation. Fills nothing: that is the worker's.
+    pub async fn open(store: EventStore, read: Db) -> Result<Self, ReadError> {
+        generation::prepare(&read).await?;
+        let (current, progress) = (RwLock::default(), watch::Sender::new(()));
+        Ok(Self(Arc::new(Inner { store, read, current, progress })))
+    }
+
+    pub fn store(&self) -> &EventStore {
+        &self.0.store
+    }
+
+    pub(crate) fn read(&self) -> &Db {
+        &self.0.read
+    }
+
+    /// Every read model of this code, in a fixed order.
+    pub async fn status(&self) -> Result<Vec<ModelStatus>, ReadError> {
+        let all = generation::all(&self.0.read).await?;
+        let status = |model: &&'static dyn model::Model| {
+            let current = generation::current(&all, model.name(), model.version());
+            ModelStatus {
+                name: model.name(),
+                version: model.version(),
+                generation: current.as_ref().map(|current| current.generation),
+                position: current.as_ref().map_or(0, |current| current.position),
+                stopped: current.and_then(|current| Some((current.failed_at?, current.failure?))),
+            }
+        };
+        Ok(model::ALL.iter().map(status).collect())
+    }
+
+    /// Of the slowest read model that has not stopped.
+    pub async fn position(&self) -> Result<i64, ReadError> {
+        let status = self.status().await?;
+        let running = status.iter().filter(|model| model.stopped.is_none());
+        Ok(running.map(|model| model.position).min().unwrap_or(0))
+    }
+
+    /// Whether every read model that has not stopped holds the event at this position, waiting at most `timeout`.
+    pub async fn wait_for(&self, position: i64, timeout: Duration) -> Result<bool, ReadError> {
+        let deadline = Instant::now() + timeout;
+        let mut progress = self.0.progress.subscribe();
+        loop {
+            progress.mark_unchanged();
+            if self.position().await? >= position {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            let _ = tokio::time::timeout_at(deadline.min(Instant::now() + POLL), progress.changed()).await;
+        }
+    }
+
+    pub(crate) fn has_moved(&self) {
+        self.0.progress.send_replace(());
+    }
+
     /// Rows of one read model. In the text `@<table>` names each of its tables, `@columns` the columns of `R`, and
     /// `@each` the function that unfolds a list made by [`list_of`].
     pub(crate) async fn fetch<P: Projection, R: Columns>(
@@ -62,7 +152,7 @@ impl ReadModels {
         match self.0.read.fetch_all(fill::<P, R>(statement.clone(), &generation)).await {
             // Perhaps a switch has dropped the table: then there is another.
             Err(error) if error.is_permanent() => {
-                self.forget::<P>();
+                self.forget_all();
                 let other = self.current::<P>().await?;
                 if other.key() == generation.key() {
                     return Err(error.into());
@@ -73,11 +163,48 @@ impl ReadModels {
         }
     }
 
-    /// The rows of one scope as of now.
+    /// The rows of one scope as of now: as they stand at the checkpoint, then a fold of the stream past it. None where
+    /// there is no such stream.
     pub(crate) async fn scope<P: Projection>(&self, scope: &str) -> Result<Option<Fresh<P::Tables>>, ReadError> {
-        let _ = scope;
-        let _ = self.current::<P>().await?;
-        Ok(None)
+        let (checkpoint, mut rows) = self.at_checkpoint::<P>(scope).await?;
+        let Some((revision, tail)) = self.tail(scope, checkpoint).await? else { return Ok(None) };
+        for record in tail.into_iter().rev().filter(|record| !record.kind.starts_with('$')) {
+            let position = record.position;
+            let event = read(record).map_err(|source| ReadError::Unreadable { position, source })?;
+            if P::scope(&event) == Some(scope) {
+                P::fold(&mut rows, &event);
+            }
+        }
+        Ok(Some(Fresh { value: rows, revision }))
+    }
+
+    async fn at_checkpoint<P: Projection>(&self, scope: &str) -> Result<(i64, P::Tables), ReadError> {
+        let known = self.current::<P>().await?;
+        match P::Tables::at_checkpoint(&self.0.read, known, scope.to_owned()).await {
+            Ok(Some(found)) => return Ok(found),
+            Err(error) if !error.is_permanent() => return Err(error.into()),
+            // A switch has dropped the generation: there is another.
+            Ok(None) | Err(_) => self.forget_all(),
+        }
+        let other = self.current::<P>().await?;
+        let found = P::Tables::at_checkpoint(&self.0.read, other, scope.to_owned()).await?;
+        found.ok_or(ReadError::NotReady { name: P::NAME, version: P::VERSION })
+    }
+
+    /// The stream's last revision and its events after the checkpoint, last first.
+    async fn tail(&self, stream: &str, checkpoint: i64) -> Result<Option<(i64, Vec<Record>)>, ReadError> {
+        let mut tail = self.0.store.read_stream(stream, From::End, Direction::Backward, TAIL).await?;
+        let Some(revision) = tail.first().map(|last| last.revision) else { return Ok(None) };
+        while let Some(oldest) = tail.last().filter(|oldest| oldest.position > checkpoint && oldest.revision > 0) {
+            let from = From::At(oldest.revision - 1);
+            let older = self.0.store.read_stream(stream, from, Direction::Backward, TAIL).await?;
+            if older.is_empty() {
+                break;
+            }
+            tail.extend(older);
+        }
+        tail.retain(|record| record.position > checkpoint);
+        Ok(Some((revision, tail)))
     }
 
     async fn current<P: Projection>(&self) -> Result<Generation, ReadError> {
@@ -91,13 +218,19 @@ impl ReadModels {
         Ok(found)
     }
 
-    fn known(&self) -> std::sync::RwLockReadGuard<'_, HashMap<&'static str, Generation>> {
+    fn known(&self) -> RwLockReadGuard<'_, HashMap<&'static str, Generation>> {
         self.0.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn forget<P: Projection>(&self) {
-        self.0.current.write().unwrap_or_else(PoisonError::into_inner).remove(P::NAME);
+    /// The next query asks the registry which generation serves.
+    pub(crate) fn forget_all(&self) {
+        self.0.current.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+fn read(record: Record) -> Result<Recorded, DecodeError> {
+    let Record { position, stream, revision, id, recorded_at, kind, schema, payload, meta, .. } = record;
+    Recorded::decode(position, stream, revision, id, recorded_at, &kind, schema, &payload, &meta)
 }
 
 /// What a query reads: a row of a read model, with its columns; or figures, which have none.
@@ -136,7 +269,7 @@ pub(crate) fn fill<P: Projection, R: Columns>(statement: Statement, generation: 
         .fill("@columns", &R::list())
         .fill_per_dialect("@each", "json_each", "json_array_elements_text")
         .fill_per_dialect("@bytewise", "binary", "\"C\"");
-    model::all_shapes::<P>()
+    model::shapes::<P>()
         .into_iter()
         .fold(named, |named, shape| named.fill(&format!("@{}", shape.table), &generation.table(shape)))
 }

@@ -36,6 +36,8 @@ pub trait Row: db::ReadRow + Clone + PartialEq + std::fmt::Debug + Send + Sync +
     const SHAPE: Shape;
 
     fn key(&self) -> Self::Key;
+    /// The first column of the key: the stream whose events make this row.
+    fn scope(&self) -> String;
     /// In the order of the columns.
     fn values(&self) -> Vec<Value>;
     /// Reads the columns from `first` on.
@@ -52,8 +54,14 @@ impl Shape {
         self.columns.iter().map(|column| db::Column { name: column.name, kind: column.kind }).collect()
     }
 
-    pub fn key_columns(&self) -> &'static [ColumnShape] {
-        &self.columns[..self.key]
+    pub(crate) fn key_names(&self) -> Vec<&'static str> {
+        self.columns[..self.key].iter().map(|column| column.name).collect()
+    }
+
+    /// Of a table of cells: that all of a row's counters are zero.
+    pub(crate) fn zero(&self) -> String {
+        let counters: Vec<String> = self.columns[self.key..].iter().map(|column| format!("{} = 0", column.name)).collect();
+        counters.join(" and ")
     }
 
     /// The row as one line of canonical JSON, columns in their declared order: what is compared and digested.
@@ -127,6 +135,13 @@ macro_rules! row {
 
             fn key(&self) -> Self::Key {
                 ($(self.$key.clone(),)+)
+            }
+
+            fn scope(&self) -> String {
+                match [$($crate::Column::value(&self.$key)),+].into_iter().next() {
+                    Some(db::Value::Text(Some(scope))) => scope,
+                    _ => String::new(),
+                }
             }
 
             fn values(&self) -> Vec<db::Value> {

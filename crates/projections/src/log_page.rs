@@ -1,0 +1,31 @@
+//! A page of the log after a checkpoint, and whether it is still the same log.
+
+use event_store::{Direction, EventStore, Filter, From, StoreError};
+
+use crate::{Generation, delivery::Delivered};
+
+/// Events of one batch.
+const PAGE: usize = 1_000;
+
+/// The events after a position, and the hash of the event at it.
+pub(crate) struct LogPage {
+    anchor: Option<[u8; 32]>,
+    pub(crate) run: Vec<Delivered>,
+}
+
+/// The record at the checkpoint is read with those that follow, so that every batch proves that it continues the history
+/// that the rows were folded from.
+pub(crate) async fn after(store: &EventStore, position: i64) -> Result<LogPage, StoreError> {
+    let from = if position == 0 { From::Start } else { From::At(position) };
+    let records = store.read_log(from, Direction::Forward, PAGE + 1, &Filter::all()).await?;
+    let mut records = records.into_iter().peekable();
+    let anchor = records.next_if(|record| record.position == position).map(|record| record.hash);
+    Ok(LogPage { anchor, run: records.map(Delivered::decode).collect() })
+}
+
+impl LogPage {
+    /// False if the log was restored, forked or cut behind the checkpoint.
+    pub(crate) fn continues(&self, generation: &Generation) -> bool {
+        generation.position == 0 || self.anchor.is_some() && self.anchor == generation.hash
+    }
+}

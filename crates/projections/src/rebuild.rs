@@ -1,0 +1,261 @@
+//! Filling read models anew beside those that serve, and letting the new ones serve.
+//!
+//! The log is folded in memory and each final row is written once, in bulk, into tables without indexes; then the
+//! ordinary runner catches up with what came meanwhile, and a switch puts the generation in service.
+
+use db::{Db, DbError, OnConflict, Value};
+use event_store::{Head, StoreError};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+
+use crate::{
+    Generation, ReadModels, Shape, State,
+    apply::Applied,
+    fold::Finished,
+    generation::{self, Switched},
+    model::{self, Model},
+    log_page,
+    replay::{self, Cells, Phase, Progress, Tell, Unfoldable, Until},
+};
+
+/// Rows of one transaction: long enough to be fast, short enough to let a worker in between.
+const BATCH: usize = 10_000;
+/// Tables that are written at once; SQLite takes one at a time in any case.
+const WRITERS: usize = 2;
+
+/// What was rebuilt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RebuildReport {
+    /// Of the log, when the fold began.
+    pub events: i64,
+    pub models: Vec<Rebuilt>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub name: &'static str,
+    pub version: i64,
+    pub generation: i64,
+    /// Written in bulk, cells included.
+    pub rows: i64,
+    pub outcome: RebuildOutcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RebuildOutcome {
+    Serving,
+    /// Another process put one in service first; that one stays.
+    Superseded,
+    /// The one that serves, if any, stays.
+    Failed(Unfoldable),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error("there is no read model named {0}")]
+    UnknownName(String),
+    #[error("the log could not be read")]
+    Log(#[from] StoreError),
+    #[error("the read models could not be written")]
+    Storage(#[from] DbError),
+    #[error("the history of the log has changed underneath")]
+    Diverged,
+}
+
+/// The names that [`rebuild`] knows.
+pub fn names() -> Vec<&'static str> {
+    model::ALL.iter().map(|model| model.name()).collect()
+}
+
+/// Rebuilds the named read models, all of them if none is named.
+pub async fn rebuild(models: &ReadModels, names: &[String], tell: Tell<'_>) -> Result<RebuildReport, RebuildError> {
+    if let Some(unknown) = names.iter().find(|name| !model::ALL.iter().any(|model| model.name() == name.as_str())) {
+        return Err(RebuildError::UnknownName(unknown.clone()));
+    }
+    let named = |model: &&'static dyn Model| names.is_empty() || names.iter().any(|name| name == model.name());
+    fill(models, model::ALL.iter().copied().filter(named).collect(), tell).await
+}
+
+/// One model on its way.
+struct Filling {
+    model: &'static dyn Model,
+    generation: Generation,
+    /// What serves now, of the same version.
+    replacing: Option<i64>,
+    cells: Cells,
+    rows: i64,
+    failed: Option<Unfoldable>,
+}
+
+pub(crate) async fn fill(
+    models: &ReadModels,
+    which: Vec<&'static dyn Model>,
+    tell: Tell<'_>,
+) -> Result<RebuildReport, RebuildError> {
+    let (store, read) = (models.store(), models.read());
+    let head = store.head().await?;
+    let mut fillings = Vec::new();
+    for model in which {
+        fillings.push(begin(read, model, &head).await?);
+    }
+    if head.position > 0 {
+        for partition in replay::partitions(head.position) {
+            let until: Vec<Until> =
+                fillings.iter().map(|filling| Until { model: filling.model, position: head.position }).collect();
+            let finished = replay::replay(store, &until, partition, &mut *tell).await?;
+            write(read, &mut fillings, finished, &mut *tell).await?;
+        }
+    }
+    let mut report = RebuildReport { events: head.position, models: Vec::new() };
+    for filling in fillings {
+        report.models.push(complete(models, filling, &head).await?);
+    }
+    models.forget_all();
+    Ok(report)
+}
+
+async fn begin(read: &Db, model: &'static dyn Model, head: &Head) -> Result<Filling, RebuildError> {
+    let all = generation::all(read).await?;
+    let replacing = generation::current(&all, model.name(), model.version())
+        .filter(|current| current.state == State::Serving)
+        .map(|serving| serving.generation);
+    let generation = generation::begin(read, model, head.epoch).await?;
+    Ok(Filling { model, generation, replacing, cells: Cells::default(), rows: 0, failed: None })
+}
+
+/// The rows of one part. Its cells wait for those of the other parts.
+async fn write(
+    read: &Db,
+    fillings: &mut [Filling],
+    finished: Vec<Result<Finished, Unfoldable>>,
+    tell: Tell<'_>,
+) -> Result<(), DbError> {
+    let mut batches = Vec::new();
+    let mut total = 0;
+    for (filling, finished) in fillings.iter_mut().zip(finished) {
+        let finished = match finished {
+            Ok(finished) => finished,
+            Err(unfoldable) => {
+                filling.failed.get_or_insert(unfoldable);
+                continue;
+            }
+        };
+        if let Some(shape) = filling.model.cell_shape() {
+            filling.cells.add(shape, finished.cells);
+        }
+        for (shape, rows) in filling.model.shapes().into_iter().zip(finished.tables) {
+            filling.rows += rows.len() as i64;
+            total += rows.len() as i64;
+            batches.extend(cut(rows).into_iter().map(|batch| (shape, filling.generation.table(shape), batch)));
+        }
+    }
+    let mut done = 0;
+    let mut written = stream::iter(batches.into_iter().map(|(shape, table, rows)| insert(read, shape, table, rows)))
+        .buffer_unordered(WRITERS);
+    while let Some(rows) = written.try_next().await? {
+        done += rows;
+        tell(Progress { phase: Phase::Writing, done, total });
+    }
+    Ok(())
+}
+
+fn cut(rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
+    let mut rows = rows.into_iter();
+    let mut batches = Vec::new();
+    loop {
+        let batch: Vec<Vec<Value>> = rows.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return batches;
+        }
+        batches.push(batch);
+    }
+}
+
+async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<Value>>) -> Result<i64, DbError> {
+    let count = rows.len() as i64;
+    let columns = shape.db_columns();
+    read.write(move |tx| async move { tx.insert_rows(&table, &columns, rows, OnConflict::Fail).await }.boxed()).await?;
+    Ok(count)
+}
+
+/// Cells, indexes, checkpoint; then the events that came meanwhile; then the switch.
+async fn complete(models: &ReadModels, mut filling: Filling, head: &Head) -> Result<Rebuilt, RebuildError> {
+    let read = models.read();
+    let model = filling.model;
+    if filling.failed.is_none() {
+        if let Some(shape) = model.cell_shape() {
+            let cells = std::mem::take(&mut filling.cells).into_rows(shape);
+            filling.rows += cells.len() as i64;
+            for batch in cut(cells) {
+                insert(read, shape, filling.generation.table(shape), batch).await?;
+            }
+        }
+        generation::index(read, model, &filling.generation).await?;
+        filling.generation = place(read, &filling.generation, head).await?;
+    }
+    let outcome = match filling.failed.take() {
+        Some(unfoldable) => RebuildOutcome::Failed(unfoldable),
+        None => serve(models, model, &mut filling.generation, filling.replacing).await?,
+    };
+    if outcome != RebuildOutcome::Serving {
+        generation::discard(read, filling.generation.clone()).await?;
+    }
+    Ok(Rebuilt {
+        name: model.name(),
+        version: model.version(),
+        generation: filling.generation.generation,
+        rows: filling.rows,
+        outcome,
+    })
+}
+
+/// Puts the checkpoint where the fold ended.
+async fn place(read: &Db, generation: &Generation, head: &Head) -> Result<Generation, DbError> {
+    if head.position == 0 {
+        return Ok(generation.clone());
+    }
+    let placed = Generation { position: head.position, hash: Some(head.hash), ..generation.clone() };
+    let (from, to) = (generation.clone(), placed.clone());
+    read.write(move |tx| async move { generation::advance(tx, &from, &to).await }.boxed()).await?;
+    Ok(placed)
+}
+
+async fn serve(
+    models: &ReadModels,
+    model: &'static dyn Model,
+    generation: &mut Generation,
+    replacing: Option<i64>,
+) -> Result<RebuildOutcome, RebuildError> {
+    loop {
+        if let Some(unfoldable) = catch_up(models, model, generation).await? {
+            return Ok(RebuildOutcome::Failed(unfoldable));
+        }
+        match generation::switch(models.read(), model, generation, replacing).await? {
+            Switched::Done => return Ok(RebuildOutcome::Serving),
+            Switched::Superseded => return Ok(RebuildOutcome::Superseded),
+            Switched::Behind => {}
+        }
+    }
+}
+
+/// Folds what was appended since, batch by batch, until there is no more.
+async fn catch_up(
+    models: &ReadModels,
+    model: &'static dyn Model,
+    generation: &mut Generation,
+) -> Result<Option<Unfoldable>, RebuildError> {
+    loop {
+        let page = log_page::after(models.store(), generation.position).await?;
+        if !page.continues(generation) {
+            return Err(RebuildError::Diverged);
+        }
+        if page.run.is_empty() {
+            return Ok(None);
+        }
+        match model.apply(models.read(), generation, &page.run).await? {
+            Applied::Moved(moved) => *generation = moved,
+            // Nobody else fills this generation: it was dropped, which the switch will find.
+            Applied::Lost => return Ok(None),
+            Applied::Stopped { at, why, .. } => return Ok(Some(Unfoldable { position: at, why })),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The rows of one scope in one table, or in a pair that change together; and how they are read back.
+
+use std::collections::HashMap;
+
+use db::{BoxFuture, Db, DbError, ReadRow, Statement, Tx, Value};
+use futures_util::FutureExt;
+
+use crate::{Difference, Generation, Row, Rows, Shape, digest::Line};
+
+/// [`Rows`] of one table, or a pair of them.
+///
+/// A promise does not say what its matter is about: the deadline queue remembers each matter in a second table of
+/// its own, so that the fold of both stays pure.
+pub trait Tables: Default + Send + Sync + 'static {
+    const SHAPES: &'static [Shape];
+
+    /// One entry for each shape, in its order.
+    fn difference(&self) -> Vec<Difference>;
+
+    /// All rows as values, one entry for each shape.
+    fn values(&self) -> Vec<Vec<Vec<Value>>>;
+
+    /// The rows of many scopes, by scope; one statement for each table.
+    fn load<'a>(db: &'a Db, from: &'a Generation, scopes: Value) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>>;
+
+    /// The rows of one scope and the checkpoint they stand at, as of one moment; none where the generation is gone.
+    fn at_checkpoint(
+        db: &Db,
+        from: Generation,
+        scope: String,
+    ) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>>;
+
+    /// Every row of the table with this index, reduced to its key and the digest of its line.
+    fn scan<'t>(
+        tx: &'t mut Tx,
+        from: &Generation,
+        index: usize,
+    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
+}
+
+impl<R: Row> Tables for Rows<R> {
+    const SHAPES: &'static [Shape] = &[R::SHAPE];
+
+    fn difference(&self) -> Vec<Difference> {
+        vec![Difference::of(self)]
+    }
+
+    fn values(&self) -> Vec<Vec<Vec<Value>>> {
+        vec![values(self)]
+    }
+
+    fn load<'a>(db: &'a Db, from: &'a Generation, scopes: Value) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
+        async move {
+            let mut loaded: HashMap<String, Self> = HashMap::new();
+            for row in db.fetch_all::<R>(of_scopes::<R>(from, scopes)).await? {
+                loaded.entry(row.scope()).or_default().load(row);
+            }
+            Ok(loaded)
+        }
+        .boxed()
+    }
+
+    fn at_checkpoint(
+        db: &Db,
+        from: Generation,
+        scope: String,
+    ) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
+        async move {
+            let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, &scope)).await?;
+            let Some(position) = held.first().map(|held| held.position) else { return Ok(None) };
+            let mut rows = Self::default();
+            held.into_iter().filter_map(|held| held.row).for_each(|row| rows.load(row));
+            Ok(Some((position, rows)))
+        }
+        .boxed()
+    }
+
+    fn scan<'t>(
+        tx: &'t mut Tx,
+        from: &Generation,
+        _: usize,
+    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+        lines::<R>(tx, from)
+    }
+}
+
+impl<A: Row, B: Row> Tables for (Rows<A>, Rows<B>) {
+    const SHAPES: &'static [Shape] = &[A::SHAPE, B::SHAPE];
+
+    fn difference(&self) -> Vec<Difference> {
+        vec![Difference::of(&self.0), Difference::of(&self.1)]
+    }
+
+    fn values(&self) -> Vec<Vec<Vec<Value>>> {
+        vec![values(&self.0), values(&self.1)]
+    }
+
+    fn load<'a>(db: &'a Db, from: &'a Generation, scopes: Value) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
+        async move {
+            let mut loaded: HashMap<String, Self> = HashMap::new();
+            for row in db.fetch_all::<A>(of_scopes::<A>(from, scopes.clone())).await? {
+                loaded.entry(row.scope()).or_default().0.load(row);
+            }
+            for row in db.fetch_all::<B>(of_scopes::<B>(from, scopes)).await? {
+                loaded.entry(row.scope()).or_default().1.load(row);
+            }
+            Ok(loaded)
+        }
+        .boxed()
+    }
+
+    fn at_checkpoint(
+        db: &Db,
+        from: Generation,
+        scope: String,
+    ) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
+        db.snapshot(move |tx| {
+            async move {
+                let first = tx.fetch_all::<Positioned<A>>(with_checkpoint::<A>(&from, &scope)).await?;
+                let Some(position) = first.first().map(|held| held.position) else { return Ok(None) };
+                let mut rows = Self::default();
+                first.into_iter().filter_map(|held| held.row).for_each(|row| rows.0.load(row));
+                let second = tx.fetch_all::<Positioned<B>>(with_checkpoint::<B>(&from, &scope)).await?;
+                second.into_iter().filter_map(|held| held.row).for_each(|row| rows.1.load(row));
+                Ok(Some((position, rows)))
+            }
+            .boxed()
+        })
+        .boxed()
+    }
+
+    fn scan<'t>(
+        tx: &'t mut Tx,
+        from: &Generation,
+        index: usize,
+    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+        if index == 0 { lines::<A>(tx, from) } else { lines::<B>(tx, from) }
+    }
+}
+
+fn values<R: Row>(rows: &Rows<R>) -> Vec<Vec<Value>> {
+    rows.iter().map(Row::values).collect()
+}
+
+pub(crate) fn of_scopes<R: Row>(from: &Generation, scopes: Value) -> Statement {
+    Statement::new("select @columns from @table where @scope in (select value from @each($1))", vec![scopes])
+        .table(&from.table(&R::SHAPE))
+        .fill("@columns", &R::SHAPE.column_list())
+        .fill("@scope", R::SHAPE.columns[0].name)
+        .fill_per_dialect("@each", "json_each", "json_array_elements_text")
+}
+
+/// The checkpoint joined to the rows: one line even where there is no row, none where the generation is gone.
+pub(crate) fn with_checkpoint<R: Row>(from: &Generation, scope: &str) -> Statement {
+    let columns: Vec<String> = R::SHAPE.columns.iter().map(|column| format!("held.{}", column.name)).collect();
+    Statement::new(
+        "select model.position, @columns
+         from read_model as model
+         left join @table as held on held.@scope = $4
+         where model.name = $1 and model.version = $2 and model.generation = $3 and model.state <> 'dropped'",
+        vec![from.name.as_str().into(), from.version.into(), from.generation.into(), scope.into()],
+    )
+    .table(&from.table(&R::SHAPE))
+    .fill("@columns", &columns.join(", "))
+    .fill("@scope", R::SHAPE.columns[0].name)
+}
+
+struct Positioned<R> {
+    position: i64,
+    row: Option<R>,
+}
+
+impl<R: Row> ReadRow for Positioned<R> {
+    fn read(row: &db::Row<'_>) -> Result<Self, DbError> {
+        let position = row.int(0)?;
+        // The scope is text and never null in a row.
+        let row = if row.opt_str(1)?.is_some() { Some(R::read_at(row, 1)?) } else { None };
+        Ok(Self { position, row })
+    }
+}
+
+pub(crate) fn lines<'t, R: Row>(tx: &'t mut Tx, from: &Generation) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+    let statement = every::<R>(from);
+    async move {
+        // Reduced while it is read, so that a large table is never whole in memory.
+        let lines: Vec<Reduced<R>> = tx.fetch_all(statement).await?;
+        Ok(lines.into_iter().map(|reduced| reduced.line).collect())
+    }
+    .boxed()
+}
+
+struct Reduced<R> {
+    line: Line,
+    row: std::marker::PhantomData<fn() -> R>,
+}
+
+impl<R: Row> ReadRow for Reduced<R> {
+    fn read(row: &db::Row<'_>) -> Result<Self, DbError> {
+        let values = R::read_at(row, 0)?.values();
+        Ok(Self { line: Line::of(&R::SHAPE, &values), row: std::marker::PhantomData })
+    }
+}
+
+pub(crate) fn every<R: Row>(from: &Generation) -> Statement {
+    Statement::new("select @columns from @table", vec![])
+        .table(&from.table(&R::SHAPE))
+        .fill("@columns", &R::SHAPE.column_list())
+}
