@@ -80,22 +80,14 @@ enum Attempt {
 async fn attempt<P: Projection>(db: &Db, from: &Generation, part: &[Delivered]) -> Result<Attempt, DbError> {
     let Some(last) = part.last() else { return Ok(Attempt::Moved(from.clone())) };
     let scopes = fold::scopes::<P>(part);
-    let loaded = if scopes.is_empty() {
-        HashMap::new()
-    } else {
-        P::Tables::load(db, from, list_of(Some(&scopes))).await?
-    };
+    let loaded =
+        if scopes.is_empty() { HashMap::new() } else { P::Tables::load(db, from, list_of(Some(&scopes))).await? };
     let folded = match fold::fold::<P>(loaded, part) {
         Ok(folded) => folded,
         Err(poison) => return Ok(Attempt::Poisoned(poison)),
     };
-    let moved = Generation {
-        position: last.position,
-        hash: Some(last.hash),
-        failure: None,
-        failed_at: None,
-        ..from.clone()
-    };
+    let moved =
+        Generation { position: last.position, hash: Some(last.hash), failure: None, failed_at: None, ..from.clone() };
     let (from, to) = (from.clone(), moved.clone());
     let won = db.write(move |tx| async move { write::<P>(tx, &from, &to, folded).await }.boxed()).await?;
     Ok(if won { Attempt::Moved(moved) } else { Attempt::Lost })

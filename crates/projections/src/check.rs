@@ -44,7 +44,10 @@ pub enum Problem {
     /// Its checkpoint is not in the log.
     Diverged,
     /// The runner stopped it.
-    Stopped { position: i64, why: String },
+    Stopped {
+        position: i64,
+        why: String,
+    },
     Unfoldable(Unfoldable),
 }
 
@@ -168,9 +171,9 @@ async fn read(models: &ReadModels, tell: Tell<'_>) -> Result<Vec<Comparing>, DbE
 
 impl Comparing {
     fn new(model: &'static dyn Model, current: Option<Generation>, tables: Vec<Vec<Line>>) -> Self {
-        let stopped = current.as_ref().and_then(|current| {
-            Some(Problem::Stopped { position: current.failed_at?, why: current.failure.clone()? })
-        });
+        let stopped = current
+            .as_ref()
+            .and_then(|current| Some(Problem::Stopped { position: current.failed_at?, why: current.failure.clone()? }));
         let checked = CheckedModel {
             name: model.name(),
             version: model.version(),
@@ -179,7 +182,8 @@ impl Comparing {
             tables: Vec::new(),
             problem: if current.is_none() { Some(Problem::NotFilled) } else { stopped },
         };
-        let tables = model.shapes().into_iter().zip(tables).map(|(shape, lines)| Comparison::new(shape, lines)).collect();
+        let tables =
+            model.shapes().into_iter().zip(tables).map(|(shape, lines)| Comparison::new(shape, lines)).collect();
         Self { model, current, tables, cells: Cells::default(), checked }
     }
 

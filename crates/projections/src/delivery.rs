@@ -17,7 +17,10 @@ pub(crate) struct Delivered {
 pub(crate) enum Content {
     Event(Box<Recorded>),
     /// Concerns those who read its category, and stops them.
-    Unreadable { category: String, why: String },
+    Unreadable {
+        category: String,
+        why: String,
+    },
     /// Of a category that nobody reads, or of the event store itself.
     Other,
 }

@@ -10,7 +10,7 @@ use std::{
 use db::Value;
 use domain::codec::Recorded;
 
-use crate::{Cell, Difference, Projection, Row, Tables, delivery::Delivered};
+use crate::{Cell, Difference, Projection, Tables, delivery::Delivered};
 
 /// What a run of events changes.
 pub(crate) struct Folded {

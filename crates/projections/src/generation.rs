@@ -117,7 +117,7 @@ async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result
         .await?;
     let dialect = tx.dialect();
     let tables: String = model
-        .all_shapes()
+        .shapes()
         .iter()
         .map(|shape| create_table(dialect, shape, &generation.table(shape), "create table"))
         .collect();
@@ -127,10 +127,11 @@ async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result
 
 /// The indexes of a filled generation: made at once they cost less than row by row.
 pub(crate) async fn index(db: &Db, model: &'static dyn Model, generation: &Generation) -> Result<(), DbError> {
+    let cell = model.cell_shape().map(|shape| shape.table);
     let indexes: String = model
-        .all_shapes()
+        .shapes()
         .iter()
-        .map(|shape| create_indexes(shape, &generation.table(shape), model.is_cell(shape)))
+        .map(|shape| create_indexes(shape, &generation.table(shape), cell == Some(shape.table)))
         .collect();
     db.script(&indexes).await
 }

@@ -21,20 +21,22 @@ pub mod statistics;
 mod page;
 mod read_models;
 
-mod generation;
+mod apply;
 mod delivery;
 mod fold;
-mod apply;
-mod model;
+mod generation;
 mod log_page;
+mod model;
 mod runner;
 
-mod replay;
-mod rebuild;
 mod check;
 mod digest;
+mod rebuild;
+mod replay;
 
-pub use check::{CheckError, CheckReport, CheckedModel, CheckedTable, Difference as CheckDifference, DifferenceKind, Problem, check};
+pub use check::{
+    CheckError, CheckReport, CheckedModel, CheckedTable, Difference as CheckDifference, DifferenceKind, Problem, check,
+};
 pub use column::{Column, Sealing};
 pub use digest::Line;
 pub use generation::{Generation, State};

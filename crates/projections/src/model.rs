@@ -6,7 +6,7 @@ use db::{BoxFuture, Db, DbError, Tx};
 use futures_util::FutureExt;
 
 use crate::{
-    Cell, Generation, NoCells, Projection, Row, Shape, Tables,
+    Generation, NoCells, Projection, Row, Shape, Tables,
     apply::{self, Applied},
     delivery::Delivered,
     digest::Line,
@@ -45,12 +45,7 @@ pub(crate) trait Model: Send + Sync {
     fn folding(&self, partition: Partition) -> Box<dyn Folding>;
 
     /// Every row of the table with this index among [`shapes`](Self::shapes), reduced.
-    fn lines<'t>(
-        &self,
-        tx: &'t mut Tx,
-        from: &Generation,
-        index: usize,
-    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
+    fn lines<'t>(&self, tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
 }
 
 pub(crate) struct Typed<P>(PhantomData<fn() -> P>);
@@ -107,12 +102,7 @@ impl<P: Projection> Model for Typed<P> {
         Box::new(Fold::<P>::new(partition))
     }
 
-    fn lines<'t>(
-        &self,
-        tx: &'t mut Tx,
-        from: &Generation,
-        index: usize,
-    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+    fn lines<'t>(&self, tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
         if index < P::Tables::SHAPES.len() {
             P::Tables::scan(tx, from, index)
         } else {

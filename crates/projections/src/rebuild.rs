@@ -3,7 +3,7 @@
 //! The log is folded in memory and each final row is written once, in bulk, into tables without indexes; then the
 //! ordinary runner catches up with what came meanwhile, and a switch puts the generation in service.
 
-use db::{Db, DbError, OnConflict, Value};
+use db::{BoxFuture, Db, DbError, OnConflict, Value};
 use event_store::{Head, StoreError};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
@@ -12,8 +12,8 @@ use crate::{
     apply::Applied,
     fold::Finished,
     generation::{self, Switched},
-    model::{self, Model},
     log_page,
+    model::{self, Model},
     replay::{self, Cells, Phase, Progress, Tell, Unfoldable, Until},
 };
 
@@ -149,8 +149,9 @@ async fn write(
         }
     }
     let mut done = 0;
-    let mut written = stream::iter(batches.into_iter().map(|(shape, table, rows)| insert(read, shape, table, rows)))
-        .buffer_unordered(WRITERS);
+    let inserts: Vec<BoxFuture<'_, _>> =
+        batches.into_iter().map(|(shape, table, rows)| insert(read, shape, table, rows).boxed()).collect();
+    let mut written = stream::iter(inserts).buffer_unordered(WRITERS);
     while let Some(rows) = written.try_next().await? {
         done += rows;
         tell(Progress { phase: Phase::Writing, done, total });

@@ -60,7 +60,8 @@ impl Shape {
 
     /// Of a table of cells: that all of a row's counters are zero.
     pub(crate) fn zero(&self) -> String {
-        let counters: Vec<String> = self.columns[self.key..].iter().map(|column| format!("{} = 0", column.name)).collect();
+        let counters: Vec<String> =
+            self.columns[self.key..].iter().map(|column| format!("{} = 0", column.name)).collect();
         counters.join(" and ")
     }
 

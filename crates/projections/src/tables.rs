@@ -21,21 +21,17 @@ pub trait Tables: Default + Send + Sync + 'static {
     fn values(&self) -> Vec<Vec<Vec<Value>>>;
 
     /// The rows of many scopes, by scope; one statement for each table.
-    fn load<'a>(db: &'a Db, from: &'a Generation, scopes: Value) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>>;
+    fn load<'a>(
+        db: &'a Db,
+        from: &'a Generation,
+        scopes: Value,
+    ) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>>;
 
     /// The rows of one scope and the checkpoint they stand at, as of one moment; none where the generation is gone.
-    fn at_checkpoint(
-        db: &Db,
-        from: Generation,
-        scope: String,
-    ) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>>;
+    fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>>;
 
     /// Every row of the table with this index, reduced to its key and the digest of its line.
-    fn scan<'t>(
-        tx: &'t mut Tx,
-        from: &Generation,
-        index: usize,
-    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
+    fn scan<'t>(tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
 }
 
 impl<R: Row> Tables for Rows<R> {
@@ -49,7 +45,11 @@ impl<R: Row> Tables for Rows<R> {
         vec![values(self)]
     }
 
-    fn load<'a>(db: &'a Db, from: &'a Generation, scopes: Value) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
+    fn load<'a>(
+        db: &'a Db,
+        from: &'a Generation,
+        scopes: Value,
+    ) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
         async move {
             let mut loaded: HashMap<String, Self> = HashMap::new();
             for row in db.fetch_all::<R>(of_scopes::<R>(from, scopes)).await? {
@@ -60,11 +60,7 @@ impl<R: Row> Tables for Rows<R> {
         .boxed()
     }
 
-    fn at_checkpoint(
-        db: &Db,
-        from: Generation,
-        scope: String,
-    ) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
+    fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         async move {
             let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, &scope)).await?;
             let Some(position) = held.first().map(|held| held.position) else { return Ok(None) };
@@ -75,11 +71,7 @@ impl<R: Row> Tables for Rows<R> {
         .boxed()
     }
 
-    fn scan<'t>(
-        tx: &'t mut Tx,
-        from: &Generation,
-        _: usize,
-    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+    fn scan<'t>(tx: &'t mut Tx, from: &Generation, _: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
         lines::<R>(tx, from)
     }
 }
@@ -95,7 +87,11 @@ impl<A: Row, B: Row> Tables for (Rows<A>, Rows<B>) {
         vec![values(&self.0), values(&self.1)]
     }
 
-    fn load<'a>(db: &'a Db, from: &'a Generation, scopes: Value) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
+    fn load<'a>(
+        db: &'a Db,
+        from: &'a Generation,
+        scopes: Value,
+    ) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
         async move {
             let mut loaded: HashMap<String, Self> = HashMap::new();
             for row in db.fetch_all::<A>(of_scopes::<A>(from, scopes.clone())).await? {
@@ -109,11 +105,7 @@ impl<A: Row, B: Row> Tables for (Rows<A>, Rows<B>) {
         .boxed()
     }
 
-    fn at_checkpoint(
-        db: &Db,
-        from: Generation,
-        scope: String,
-    ) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
+    fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         db.snapshot(move |tx| {
             async move {
                 let first = tx.fetch_all::<Positioned<A>>(with_checkpoint::<A>(&from, &scope)).await?;
@@ -129,11 +121,7 @@ impl<A: Row, B: Row> Tables for (Rows<A>, Rows<B>) {
         .boxed()
     }
 
-    fn scan<'t>(
-        tx: &'t mut Tx,
-        from: &Generation,
-        index: usize,
-    ) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+    fn scan<'t>(tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
         if index == 0 { lines::<A>(tx, from) } else { lines::<B>(tx, from) }
     }
 }

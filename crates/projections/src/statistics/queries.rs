@@ -158,7 +158,7 @@ pub async fn delays(models: &ReadModels, selection: &Selection, to: Delay) -> Re
     let values: Vec<Value> = [from, until].into_iter().chain(dimensions).collect();
     let counted: Vec<(i64,)> = models.fetch::<Statistics, _>(count_text, values.clone()).await?;
     let count = counted.first().map_or(0, |(count,)| *count);
-    let mut at_rank = async |percent: i64| -> Result<Option<i64>, ReadError> {
+    let at_rank = async |percent: i64| -> Result<Option<i64>, ReadError> {
         if count == 0 {
             return Ok(None);
         }
