@@ -87,3 +87,25 @@ impl ContactId {
         format!("contact-{}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_from_its_only_form() {
+        let id = RequestId(Uuid::from_u128(0x0123_4567_89ab_cdef));
+        assert_eq!(id.to_string(), "req_00000000000000000123456789abcdef");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let others = [
+            id.to_string().to_uppercase(),
+            id.to_string().replace("req_", "per_"),
+            format!("req_{}", id.0.hyphenated()),
+            "req_".to_owned(),
+            String::new(),
+        ];
+        for other in others {
+            assert_eq!(other.parse::<RequestId>(), Err(NotAnId { prefix: "req" }), "{other}");
+        }
+    }
+}

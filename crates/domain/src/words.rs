@@ -118,3 +118,27 @@ pub fn required_text(text: String, most: usize) -> Result<String, NotAText> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_short_and_plain() {
+        for good in ["a", "Eau-potable_2", &"x".repeat(64)] {
+            assert_eq!(good.parse::<Code>().map(String::from), Ok(good.to_owned()));
+        }
+        for bad in ["", "é", "a b", "a.b", "a/b", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<Code>(), Err(NotACode), "{bad}");
+        }
+    }
+
+    #[test]
+    fn text_is_counted_in_characters_and_kept_as_typed() {
+        assert_eq!(required_text(" né\r\n".to_owned(), 5), Ok(" né\r\n".to_owned()));
+        assert_eq!(required_text("éé".to_owned(), 1), Err(NotAText::TooLong { most: 1 }));
+        assert_eq!(required_text("a\0".to_owned(), 9), Err(NotAText::Nul));
+        assert_eq!(required_text(" \t".to_owned(), 9), Err(NotAText::Blank));
+        assert_eq!(optional_text(Some(" ".to_owned()), 9), Ok(None));
+    }
+}

@@ -105,6 +105,23 @@ fn a_record_reads_with_who_wrote_it() {
     assert!(matches!(recorded(b"{}"), Err(DecodeError::Meta { .. })));
 }
 
+#[test]
+fn the_catalogue_describes_every_kind_and_every_field() {
+    let catalogue = include_str!("../../../../docs/event-catalogue.md");
+    let fields_of = |kind: &str, schema: i32| -> Option<&str> {
+        let mut rows = catalogue.lines().map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+        let row = rows.find(|row| row.get(1..3) == Some(&[&*format!("`{kind}`"), &*schema.to_string()]))?;
+        row.get(3).copied()
+    };
+    for sample in samples() {
+        let described = fields_of(sample.kind(), sample.schema()).unwrap_or_else(|| panic!("no {}", sample.kind()));
+        let described: BTreeSet<_> =
+            described.split('`').skip(1).step_by(2).map(|field| field.trim_end_matches('?').to_owned()).collect();
+        let Value::Object(payload) = sample.payload() else { panic!("{} is no object", sample.kind()) };
+        assert_eq!(described, payload.keys().cloned().collect(), "{}", sample.kind());
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_reads_back(event in arbitrary::event()) {
