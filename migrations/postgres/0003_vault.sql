@@ -12,7 +12,6 @@ create table subject_key (
     id uuid not null,
     subject text collate "C" not null,
     wrapped bytea,
-    created_at timestamptz not null,
     destroyed_at timestamptz,
     primary key (log, id),
     unique (log, subject)

@@ -12,7 +12,6 @@ create table subject_key (
     id text not null,
     subject text not null,
     wrapped blob,
-    created_at text not null,
     destroyed_at text,
     primary key (log, id),
     unique (log, subject)

@@ -1,6 +1,8 @@
 //! Why something did not happen. One enum per thing that can fail; doors map each variant to one answer.
 
 use domain::words::Code;
+use event_store::AppendError;
+use vault::VaultError;
 
 /// What is wrong with one field of what was asked. Codes are catalogue keys; no value is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +53,12 @@ pub enum ExecuteError {
     Invalid { problems: Vec<Problem> },
     /// 409 with the refusal's code, a catalogue key.
     #[error("refused: {0}")]
-    Refused(Code),
+    Refused(&'static str),
     #[error("no such request")]
     NotFound,
+    /// 400: the ETag is not of this request.
+    #[error("not an ETag of this request")]
+    ForeignEtag,
     /// 412 with the current ETag.
     #[error("the request has changed since")]
     PreconditionFailed { current: String },
@@ -68,6 +73,26 @@ pub enum ExecuteError {
     Unknown,
     #[error("too much in one request")]
     TooLarge,
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why persons were not merged or un-merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// 409 with the refusal's code, a catalogue key.
+    #[error("refused: {0}")]
+    Refused(&'static str),
+    #[error("no such person")]
+    NotFound,
+    #[error("the person is changing too fast")]
+    Conflict,
+    #[error("the operation was used for something else")]
+    OperationReused,
+    #[error("too much is waiting")]
+    Overloaded,
+    #[error("the outcome is not known yet")]
+    Unknown,
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -89,12 +114,137 @@ pub enum OpenError {
 /// Why a declaration was not published; each stops the start.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    #[error("declaration {organisation} {version} differs from the text published as that version: give it a new version")]
+    #[error(
+        "declaration {organisation} {version} differs from the text published as that version: give it a new version"
+    )]
     TextChanged { organisation: Code, version: Code },
+    #[error("{organisation} has no declaration: name one at start")]
+    NoDeclaration { organisation: String },
     #[error("declaration {version} is of {found}, not of {expected}")]
     AnotherOrganisation { expected: String, found: Code, version: Code },
     #[error("the log could not take declaration {version}")]
-    Append { version: Code, #[source] source: StorageError },
+    Append {
+        version: Code,
+        #[source]
+        source: StorageError,
+    },
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Why the store or the vault did not take a write, before it is told to whoever asked.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// A stream is not what was expected of it.
+    Conflict {
+        stream: String,
+    },
+    OperationReused,
+    Overloaded,
+    Unknown,
+    TooLarge,
+    Storage(StorageError),
+}
+
+impl From<AppendError> for WriteError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { stream, .. } | AppendError::Deleted { stream } => Self::Conflict { stream },
+            AppendError::OperationReused => Self::OperationReused,
+            AppendError::Overloaded => Self::Overloaded,
+            AppendError::Unknown => Self::Unknown,
+            AppendError::TooLarge { .. } => Self::TooLarge,
+            error => Self::Storage(StorageError::new(error)),
+        }
+    }
+}
+
+impl From<VaultError> for WriteError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Overloaded => Self::Overloaded,
+            error => Self::Storage(StorageError::new(error)),
+        }
+    }
+}
+
+impl From<StorageError> for WriteError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// For those who ask for nothing that has more than one way to fail.
+impl From<WriteError> for StorageError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Storage(error) => error,
+            WriteError::Conflict { stream } => Self::new(Unexpected { stream }),
+            WriteError::OperationReused => Self::new(AppendError::OperationReused),
+            WriteError::Overloaded => Self::new(AppendError::Overloaded),
+            WriteError::Unknown => Self::new(AppendError::Unknown),
+            WriteError::TooLarge => Self::new(AppendError::TooLarge { what: "an append", limit: 4 << 20 }),
+        }
+    }
+}
+
+impl From<WriteError> for SubmitError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            // New ids were taken several times over: somebody writes numbers that are not theirs.
+            WriteError::Conflict { stream } => Self::Storage(StorageError::new(Unexpected { stream })),
+            WriteError::OperationReused => Self::OperationReused,
+            WriteError::Overloaded => Self::Overloaded,
+            WriteError::Unknown => Self::Unknown,
+            WriteError::TooLarge => Self::TooLarge,
+            WriteError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<WriteError> for ExecuteError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict { .. } => Self::Conflict,
+            WriteError::OperationReused => Self::OperationReused,
+            WriteError::Overloaded => Self::Overloaded,
+            WriteError::Unknown => Self::Unknown,
+            WriteError::TooLarge => Self::TooLarge,
+            WriteError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<WriteError> for MergeError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict { .. } => Self::Conflict,
+            WriteError::OperationReused => Self::OperationReused,
+            WriteError::Overloaded => Self::Overloaded,
+            WriteError::Unknown => Self::Unknown,
+            WriteError::TooLarge => Self::Storage(StorageError::new(Unexpected { stream: "person".to_owned() })),
+            WriteError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<WriteError> for OpenError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Overloaded => Self::Overloaded,
+            WriteError::Unknown => Self::Unknown,
+            WriteError::Storage(error) => Self::Storage(error),
+            // The access log expects nothing of its streams and holds names of fields alone.
+            WriteError::Conflict { .. } | WriteError::OperationReused | WriteError::TooLarge => {
+                Self::Storage(StorageError::new(Unexpected { stream: "access".to_owned() }))
+            }
+        }
+    }
+}
+
+/// The store refused what it cannot refuse: a bug, told as one.
+#[derive(Debug, thiserror::Error)]
+#[error("the store refused a write to {stream} that it should have taken")]
+pub(crate) struct Unexpected {
+    pub(crate) stream: String,
 }

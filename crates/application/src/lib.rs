@@ -5,14 +5,35 @@
 //! appended, opens it for who may read it, and makes every write happen once. Start reading at [`organisation`].
 
 pub mod clock;
+pub mod errors;
 pub mod policies;
 
-pub mod errors;
-pub mod history;
-pub mod submission;
+pub mod application;
+mod declarations;
+pub mod organisation;
 
+mod asked;
+pub mod execute;
+pub mod operation;
+mod problems;
+pub mod submission;
+mod submit;
+mod writing;
+
+pub mod history;
+mod keep;
+pub mod people;
+
+mod access;
+pub mod sealing;
+
+pub use application::{Application, Caller};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
-pub use errors::{ExecuteError, OpenError, Problem, PublishError, StorageError, SubmitError};
+pub use errors::{ExecuteError, MergeError, OpenError, Problem, PublishError, StorageError, SubmitError};
+pub use execute::Executed;
 pub use history::{History, HistoryError, Kept, Lived};
+pub use operation::OperationKey;
+pub use organisation::Organisation;
+pub use people::{Merged, PersonQuery};
 pub use policies::{Act, Role, allows};
 pub use submission::{Outcome, Requester, Submission};

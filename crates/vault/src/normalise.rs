@@ -8,7 +8,7 @@ fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
 }
 
 /// Trimmed and in lower case. Accents stay: they make another mailbox. `None` where there is no `@` with something around it.
-pub fn email(text: &str) -> Option<String> {
+pub(crate) fn email(text: &str) -> Option<String> {
     let text: String = text.trim().nfkc().flat_map(char::to_lowercase).collect();
     let (local, host) = text.rsplit_once('@')?;
     (!local.is_empty() && host.contains('.') && !text.contains(char::is_whitespace)).then_some(text)
@@ -16,7 +16,7 @@ pub fn email(text: &str) -> Option<String> {
 
 /// Country code and national number, digits only; a number of ten digits is North American.
 /// An extension (`poste 12`, `ext. 12`, `x12`) is dropped: it reaches another desk at the same place.
-pub fn phone(text: &str) -> Option<String> {
+pub(crate) fn phone(text: &str) -> Option<String> {
     let text: String = text.trim().nfkc().collect();
     let number = text.split(|c: char| c.is_alphabetic() || c == '#' || c == ';' || c == ',').next()?;
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
@@ -32,7 +32,7 @@ pub fn phone(text: &str) -> Option<String> {
 }
 
 /// The words of a name, each comparable alone: `Jean-François L'Écuyer` gives `jean francois l ecuyer`.
-pub fn name_tokens(text: &str) -> Vec<String> {
+pub(crate) fn name_tokens(text: &str) -> Vec<String> {
     let folded: String = folded(text).collect();
     let mut tokens: Vec<String> =
         folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();

@@ -44,7 +44,11 @@ pub(crate) fn wrap(with: &[u8; 32], words: &[u8], key: &[u8]) -> Vec<u8> {
     [nonce.as_slice(), &sealed].concat()
 }
 
-pub(crate) fn unwrap<const N: usize>(with: &[u8; 32], words: &[u8], wrapped: &[u8]) -> Result<Secret<N>, DoesNotUnwrap> {
+pub(crate) fn unwrap<const N: usize>(
+    with: &[u8; 32],
+    words: &[u8],
+    wrapped: &[u8],
+) -> Result<Secret<N>, DoesNotUnwrap> {
     let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>().ok_or(DoesNotUnwrap)?;
     let opened = XChaCha20Poly1305::new(with.into())
         .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: words })

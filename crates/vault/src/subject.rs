@@ -20,6 +20,7 @@ use crate::secret::{NONCE, Secret, length_prefixed, random};
 pub struct SubjectKey {
     id: Uuid,
     log: Arc<str>,
+    subject: Arc<str>,
     secret: Arc<Secret<32>>,
 }
 
@@ -46,8 +47,13 @@ pub struct Envelope {
 pub struct Refused;
 
 impl SubjectKey {
-    pub(crate) fn new(id: Uuid, log: Arc<str>, secret: Secret<32>) -> Self {
-        Self { id, log, secret: Arc::new(secret) }
+    pub(crate) fn new(id: Uuid, log: Arc<str>, subject: &str, secret: Secret<32>) -> Self {
+        Self { id, log, subject: subject.into(), secret: Arc::new(secret) }
+    }
+
+    /// The stream of the person, or of the matter, whose key this is.
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
     pub fn id(&self) -> Uuid {
@@ -97,7 +103,7 @@ mod tests {
     use super::*;
 
     fn key(log: &str) -> SubjectKey {
-        SubjectKey::new(Uuid::from_u128(1), log.into(), Zeroizing::new([7; 32]))
+        SubjectKey::new(Uuid::from_u128(1), log.into(), "person-1", Zeroizing::new([7; 32]))
     }
 
     fn place() -> Place<'static> {
@@ -122,9 +128,9 @@ mod tests {
             assert_eq!(key("boston").open(elsewhere, &envelope), Err(Refused));
         }
         assert_eq!(key("montreal").open(place(), &envelope), Err(Refused));
-        let other_id = SubjectKey::new(Uuid::from_u128(9), "boston".into(), Zeroizing::new([7; 32]));
+        let other_id = SubjectKey::new(Uuid::from_u128(9), "boston".into(), "person-1", Zeroizing::new([7; 32]));
         assert_eq!(other_id.open(place(), &envelope), Err(Refused));
-        let other_key = SubjectKey::new(Uuid::from_u128(1), "boston".into(), Zeroizing::new([8; 32]));
+        let other_key = SubjectKey::new(Uuid::from_u128(1), "boston".into(), "person-1", Zeroizing::new([8; 32]));
         assert_eq!(other_key.open(place(), &envelope), Err(Refused));
     }
 

@@ -1,0 +1,104 @@
+//! The blind index: finds a subject by e-mail, telephone or a word of a name without storing any of them.
+//!
+//! Holds keyed hashes of normalised terms under the log's own `blind` key. They stand beside the subject's key and go with it.
+
+use db::{Db, Statement};
+
+use crate::{error::VaultError, normalise, secret::keyed_hash};
+
+/// What a term is a term of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    Email,
+    Phone,
+    Name,
+}
+
+impl Field {
+    /// Stored, and hashed with the value: never renamed.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Name => "name",
+        }
+    }
+}
+
+/// A normalised value of a field, as it is compared. Personal: never printed, never stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Term {
+    pub field: Field,
+    value: String,
+}
+
+/// A term as the database knows it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TermHash {
+    pub(crate) field: Field,
+    pub(crate) hash: [u8; 32],
+}
+
+impl Term {
+    /// `None` when the text is no address.
+    pub fn email(text: &str) -> Option<Self> {
+        normalise::email(text).map(|value| Self { field: Field::Email, value })
+    }
+
+    /// `None` when the text is no complete number.
+    pub fn phone(text: &str) -> Option<Self> {
+        normalise::phone(text).map(|value| Self { field: Field::Phone, value })
+    }
+
+    /// One term for each word.
+    pub fn name(text: &str) -> Vec<Self> {
+        normalise::name_tokens(text).into_iter().map(|value| Self { field: Field::Name, value }).collect()
+    }
+
+    pub(crate) fn hash(&self, blind_key: &[u8; 32]) -> TermHash {
+        let hash = keyed_hash(blind_key, &[self.field.as_str().as_bytes(), self.value.as_bytes()]);
+        TermHash { field: self.field, hash }
+    }
+}
+
+/// A question holds at most this many terms; what comes after them is not asked.
+const ASKED: usize = 8;
+
+/// Subjects that have `at_least` of the terms: those that have most of them first, then e-mail before telephone.
+pub(crate) async fn find(
+    db: &Db,
+    log: i32,
+    hashes: &[TermHash],
+    at_least: usize,
+    limit: i64,
+) -> Result<Vec<String>, VaultError> {
+    let Some(first) = hashes.first() else { return Ok(Vec::new()) };
+    let mut values = vec![log.into()];
+    // One text for any number of terms: the places that are left repeat the first.
+    values.extend((0..ASKED).map(|at| hashes.get(at).unwrap_or(first).hash.to_vec().into()));
+    values.extend([i64::try_from(at_least.min(ASKED)).unwrap_or(1).into(), limit.into()]);
+    let rows: Vec<(String,)> = db
+        .fetch_all(Statement::new(
+            "select subject \
+             from blind_index \
+             where log = $1 and token in ($2, $3, $4, $5, $6, $7, $8, $9) \
+             group by subject \
+             having count(*) >= $10 \
+             order by count(*) desc, min(field), subject \
+             limit $11",
+            values,
+        ))
+        .await?;
+    Ok(rows.into_iter().map(|(subject,)| subject).collect())
+}
+
+/// Hashes of every term a subject has.
+pub(crate) async fn of(db: &Db, log: i32, subject: &str) -> Result<Vec<Vec<u8>>, VaultError> {
+    let rows: Vec<(Vec<u8>,)> = db
+        .fetch_all(Statement::new(
+            "select token from blind_index where log = $1 and subject = $2 order by token",
+            vec![log.into(), subject.into()],
+        ))
+        .await?;
+    Ok(rows.into_iter().map(|(hash,)| hash).collect())
+}
