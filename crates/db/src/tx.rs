@@ -40,6 +40,30 @@ impl Tx {
         Ok(self.fetch_all(statement).await?.into_iter().next())
     }
 
+    /// Hands out rows one by one while the database still sends them: a long read of one state, in little memory.
+    pub async fn for_each<R: ReadRow>(
+        &mut self,
+        statement: Statement,
+        mut take: impl FnMut(R) + Send,
+    ) -> Result<(), DbError> {
+        let text = statement.text(self.dialect());
+        match self {
+            Self::Sqlite(tx) => {
+                let mut rows = sqlx::query_with(text, statement.sqlite_arguments()?).fetch(&mut **tx);
+                while let Some(row) = rows.try_next().await? {
+                    take(R::read(&Row::Sqlite(&row))?);
+                }
+            }
+            Self::Postgres(tx) => {
+                let mut rows = sqlx::query_with(text, statement.postgres_arguments()?).fetch(&mut **tx);
+                while let Some(row) = rows.try_next().await? {
+                    take(R::read(&Row::Postgres(&row))?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The number of rows it touched.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
         let text = statement.text(self.dialect());

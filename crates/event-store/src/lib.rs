@@ -5,7 +5,7 @@
 //! `docs/decisions/0002-head-row-is-the-lock.md`.
 //!
 //! Start at [`EventStore`]. An append goes through [`append`](EventStore::append) to the writer task (`writer`), which admits a
-//! batch (`admit`, pure) and commits it through a small seam (`seam`).
+//! batch (`admit`, pure) and commits it through a small seam (`seam`). [`verify`] shares no code with any of it.
 
 mod admit;
 mod hash;
@@ -18,6 +18,7 @@ mod state;
 mod store;
 mod subscribe;
 mod system;
+pub mod verify;
 mod writer;
 
 pub use hash::genesis;
