@@ -305,7 +305,8 @@ fn canonical_instant(text: &[u8]) -> Option<i64> {
 }
 
 fn is_word(bytes: &[u8], longest: usize) -> bool {
-    (1..=longest).contains(&bytes.len()) && std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control))
+    (1..=longest).contains(&bytes.len())
+        && std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control))
 }
 
 /// A name that may be damaged, fit for a terminal.
