@@ -102,7 +102,7 @@ fn remainder(digits: &[u8]) -> u8 {
     digits.iter().fold(0, |sum, &digit| times_generator(sum) ^ digit)
 }
 
-/// Multiplication by x in GF(2)[x] modulo x⁵ + x² + 1, which is primitive.
+/// Multiplication by the generator in the field of 32 elements, built on the primitive polynomial x⁵ + x² + 1.
 fn times_generator(element: u8) -> u8 {
     let shifted = element << 1;
     if shifted & 0b10_0000 == 0 { shifted } else { shifted ^ 0b10_0101 }

@@ -5,7 +5,7 @@
 //! | milestone reached | `kept` before `due_at`, else `missed` |
 //! | interim answer with a date | before `due_at` `extended`; after it `missed`, and its date makes a new promise |
 //! | waiting for the citizen, resumed | `paused`, `resumed` where the standard pauses; otherwise untouched |
-//! | recategorised, duplicate, cancelled, planned | `released` |
+//! | recategorised, duplicate, cancelled, planned, and what a refusal leaves undone | `released` |
 //! | unlinked | what the link released is made again, same due |
 //! | any of these on a promise past due | never extended or released: `missed` |
 //! | any of these on a paused promise | it resumes first, at that instant |
