@@ -61,3 +61,34 @@ impl Rules {
         self.calendar().local(at)
     }
 }
+
+#[cfg(test)]
+mod examples {
+    use super::*;
+    use crate::{
+        calendar::Holidays,
+        promise::fixtures::{at, calendar, code, declaration},
+    };
+
+    fn version(name: &str, from: &str) -> Arc<Declaration> {
+        let mut declaration = declaration(calendar(Holidays::Quebec), vec![]);
+        declaration.version = code(name);
+        declaration.effective_from = from.parse().expect("a day");
+        Arc::new(declaration)
+    }
+
+    #[test]
+    fn a_version_is_in_force_from_its_first_local_day() {
+        let rules = Rules::new(vec![version("second", "2026-01-01"), version("first", "2024-01-01")]).expect("two");
+        let in_force = |local: &str| rules.in_force(at(local)).version.to_string();
+        assert_eq!(in_force("2025-12-31 23:59:59"), "first");
+        assert_eq!(in_force("2026-01-01 00:00"), "second");
+        assert_eq!(in_force("2020-01-01 00:00"), "first", "before the first, the first");
+        assert_eq!(rules.version(&code("first")).version.as_str(), "first");
+    }
+
+    #[test]
+    fn an_organisation_has_at_least_one_declaration() {
+        assert_eq!(Rules::new(vec![]).expect_err("none"), NoDeclaration);
+    }
+}

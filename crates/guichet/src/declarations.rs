@@ -78,8 +78,8 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<DeclarationFile>, DeclarationErr
     let mut files = Vec::new();
     let mut mistakes = Vec::new();
     for path in paths {
-        let text = fs::read_to_string(&path)
-            .map_err(|source| DeclarationError::Unreadable { path: path.clone(), source })?;
+        let text =
+            fs::read_to_string(&path).map_err(|source| DeclarationError::Unreadable { path: path.clone(), source })?;
         match parse(&path, text) {
             Ok(file) => files.push(file),
             Err(Mistakes(found)) => mistakes.extend(found),
@@ -116,9 +116,8 @@ pub(crate) fn parse(path: &Path, text: String) -> Result<DeclarationFile, Mistak
 
     let found = declaration.mistakes();
     if !found.is_empty() {
-        let told = found.into_iter().map(|found| {
-            mistake(offset_of(&table, &found.at.0), found.at.to_string(), found.problem)
-        });
+        let told =
+            found.into_iter().map(|found| mistake(offset_of(&table, &found.at.0), found.at.to_string(), found.problem));
         return Err(Mistakes(told.collect()));
     }
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -283,11 +282,31 @@ standards = ["done"]
     #[test]
     fn a_mistake_is_told_with_file_line_and_field() {
         let cases = [
-            ("business_days = 5", "business_days = \"five\"", "declarations/test.toml:26: standards[0].duration.business_days: invalid type: string \"five\", expected u32"),
-            ("\"America/Toronto\"", "\"America/Quebec\"", "declarations/test.toml:13: calendar.zone: no time zone named America/Quebec in the IANA database"),
-            ("close = \"19:00\"", "close = \"25:00\"", "declarations/test.toml:16: calendar.hours[0].monday.close: a closing time is written HH:MM, up to 24:00"),
-            ("[\"done\"]", "[\"gone\"]", "declarations/test.toml:31: products[0].standards[0]: no standard of requests has the code gone"),
-            ("open311 = true", "open311 = false", "declarations/test.toml:18: channels: exactly one channel has `open311 = true`"),
+            (
+                "business_days = 5",
+                "business_days = \"five\"",
+                "declarations/test.toml:26: standards[0].duration.business_days: invalid type: string \"five\", expected u32",
+            ),
+            (
+                "\"America/Toronto\"",
+                "\"America/Quebec\"",
+                "declarations/test.toml:13: calendar.zone: no time zone named America/Quebec in the IANA database",
+            ),
+            (
+                "close = \"19:00\"",
+                "close = \"25:00\"",
+                "declarations/test.toml:16: calendar.hours[0].monday.close: a closing time is written HH:MM, up to 24:00",
+            ),
+            (
+                "[\"done\"]",
+                "[\"gone\"]",
+                "declarations/test.toml:31: products[0].standards[0]: no standard of requests has the code gone",
+            ),
+            (
+                "open311 = true",
+                "open311 = false",
+                "declarations/test.toml:18: channels: exactly one channel has `open311 = true`",
+            ),
             ("2020-01-01", "2020-13-01", "declarations/test.toml:15: "),
             ("2020-01-01", "2020-01-01T00:00:00", "declarations/test.toml:15: calendar.hours[0].from: trailing input"),
             ("source = ", "sauce = ", "declarations/test.toml:3: sauce: unknown field `sauce`"),
@@ -325,7 +344,10 @@ standards = ["done"]
         let late = second.replace("2027-01-01", "2027-02-01");
         let gap = folder(&[("a.toml", first), ("b.toml", late)]);
         let told = read(gap.path()).expect_err("a gap").to_string();
-        assert!(told.ends_with("a.toml:2: effective_until: version 2 begins on 2027-02-01: this one ends then"), "{told}");
+        assert!(
+            told.ends_with("a.toml:2: effective_until: version 2 begins on 2027-02-01: this one ends then"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -349,7 +371,9 @@ standards = ["done"]
             .iter()
             .map(|file| format!("{} {}", file.declaration.organisation.jurisdiction, file.declaration.version))
             .collect();
-        for expected in ["boston.gov 2011-1", "montreal.ca 2016-1", "ville.quebec.qc.ca 2024-1", "ville.quebec.qc.ca 2026-1"] {
+        for expected in
+            ["boston.gov 2011-1", "montreal.ca 2016-1", "ville.quebec.qc.ca 2024-1", "ville.quebec.qc.ca 2026-1"]
+        {
             assert!(versions.iter().any(|version| version == expected), "{expected} is not among {versions:?}");
         }
     }

@@ -14,11 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use chrono::{NaiveDateTime, TimeDelta};
 use clap::Args;
-use domain::{
-    declaration::Declaration,
-    promise::due,
-    words::Code,
-};
+use domain::{declaration::Declaration, promise::due, words::Code};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 

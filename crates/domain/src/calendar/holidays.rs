@@ -38,9 +38,9 @@ fn common(day: NaiveDate) -> bool {
     match (day.month(), day.day()) {
         (1, 1) | (12, 25) => true,
         (3 | 4, _) => is_after_easter(day, -2),
-        (5, 18..=24) | (9, 1..=7) | (10, 8..=14) => monday, // Patriotes and Victoria; Labour; Thanksgiving
+        // Patriotes and Victoria; Labour; Thanksgiving; 1 July when the 1st is a Sunday.
+        (5, 18..=24) | (9, 1..=7) | (10, 8..=14) | (7, 2) => monday,
         (7, 1) => day.weekday() != Weekday::Sun,
-        (7, 2) => monday,
         _ => false,
     }
 }
@@ -75,4 +75,82 @@ fn easter(year: i32) -> Option<NaiveDate> {
     let correction = (golden + 11 * epact + 22 * to_sunday) / 451;
     let since_21_march = epact + to_sunday - 7 * correction + 1;
     NaiveDate::from_ymd_opt(year, 3, 21)?.checked_add_days(Days::new(u64::try_from(since_21_march).ok()?))
+}
+
+#[cfg(test)]
+mod examples {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// See `tests/data/SOURCE.md`.
+    const PUBLISHED: &str = include_str!("../../tests/data/holidays_qc_on_2010_2035.csv");
+
+    fn published(province: &str, is_listed: impl Fn(&str, &str) -> bool) -> BTreeSet<NaiveDate> {
+        let rows = PUBLISHED.lines().skip(1).map(|line| line.splitn(4, ',').collect::<Vec<_>>());
+        rows.filter(|row| row[0] == province && is_listed(row[2], row[3]))
+            .map(|row| row[1].parse().expect("a day"))
+            .collect()
+    }
+
+    fn ours(holidays: Holidays) -> BTreeSet<NaiveDate> {
+        let first = NaiveDate::from_ymd_opt(2010, 1, 1).expect("a day");
+        first.iter_days().take_while(|day| day.year() <= 2035).filter(|day| holidays.contains(*day)).collect()
+    }
+
+    fn texts(days: impl IntoIterator<Item = NaiveDate>) -> Vec<String> {
+        days.into_iter().map(|day| day.to_string()).collect()
+    }
+
+    /// What the published list does not represent: the days that Sunday moves.
+    #[track_caller]
+    fn differs_only_where_sunday_moves(ours: &BTreeSet<NaiveDate>, published: &BTreeSet<NaiveDate>, added: &[&str]) {
+        assert_eq!(texts(ours.difference(published).copied()), added);
+        let sundays = ["2012-07-01", "2018-07-01", "2029-07-01", "2035-07-01"];
+        assert_eq!(texts(published.difference(ours).copied()), sundays);
+    }
+
+    #[test]
+    fn quebec_is_the_published_list() {
+        let list = published("QC", |optional, _| optional == "0");
+        let added = [
+            "2012-06-25",
+            "2012-07-02",
+            "2018-06-25",
+            "2018-07-02",
+            "2029-06-25",
+            "2029-07-02",
+            "2035-06-25",
+            "2035-07-02",
+        ];
+        differs_only_where_sunday_moves(&ours(Holidays::Quebec), &list, &added);
+    }
+
+    #[test]
+    fn ontario_is_the_published_list() {
+        let list = published("ON", |optional, _| optional == "0");
+        let added = ["2012-07-02", "2018-07-02", "2029-07-02", "2035-07-02"];
+        differs_only_where_sunday_moves(&ours(Holidays::Ontario), &list, &added);
+    }
+
+    #[test]
+    fn both_easter_days_are_the_list_and_easter_monday() {
+        let added: BTreeSet<NaiveDate> =
+            ours(Holidays::QuebecBothEaster).difference(&ours(Holidays::Quebec)).copied().collect();
+        assert_eq!(added, published("ON", |_, name| name == "Lundi de Pâques"));
+    }
+
+    #[test]
+    fn neither_has_the_days_that_only_the_federal_government_keeps() {
+        for day in ["2026-09-30", "2026-11-11", "2026-08-03", "2022-09-19"] {
+            let day = day.parse().expect("a day");
+            assert!(!Holidays::Quebec.contains(day) && !Holidays::Ontario.contains(day), "{day}");
+        }
+    }
+
+    #[test]
+    fn family_day_began_in_2008() {
+        assert!(!Holidays::Ontario.contains("2007-02-19".parse().expect("a day")));
+        assert!(Holidays::Ontario.contains("2008-02-18".parse().expect("a day")));
+    }
 }

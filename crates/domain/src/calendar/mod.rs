@@ -268,6 +268,7 @@ fn first(mut days: impl Iterator<Item = NaiveDate>, fits: impl Fn(NaiveDate) -> 
 }
 
 /// `HH:MM` in files and in the log.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 mod wall_clock {
     use chrono::NaiveTime;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

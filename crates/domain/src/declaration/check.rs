@@ -40,6 +40,7 @@ impl Path {
         self.field(name).then(Step::Item(index))
     }
 
+    #[must_use]
     pub fn then(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }
@@ -212,7 +213,11 @@ impl Declaration {
         unique(found, at, "questions", product.questions.iter().map(|question| (&question.code, &question.text)));
         for (index, standard) in product.standards.iter().enumerate() {
             let known = self.standard(standard).is_some_and(|standard| standard.matter == Matter::Request);
-            found.unless(known, at.item("standards", index), format!("no standard of requests has the code {standard}"));
+            found.unless(
+                known,
+                at.item("standards", index),
+                format!("no standard of requests has the code {standard}"),
+            );
         }
         if let Some(unit) = &product.unit {
             let known = self.units.iter().any(|known| known.code == *unit);
@@ -343,9 +348,15 @@ mod examples {
     #[test]
     fn a_reference_leads_somewhere() {
         let nowhere = || fixtures::code("nowhere");
-        refused(|it| it.products[0].standards = vec![nowhere()], "products[0].standards[0]: no standard of requests has the code nowhere");
+        refused(
+            |it| it.products[0].standards = vec![nowhere()],
+            "products[0].standards[0]: no standard of requests has the code nowhere",
+        );
         refused(|it| it.products[0].unit = Some(nowhere()), "products[0].unit: no unit has the code nowhere");
-        refused(|it| it.standards[0].channels = vec![nowhere()], "standards[0].channels[0]: no channel has the code nowhere");
+        refused(
+            |it| it.standards[0].channels = vec![nowhere()],
+            "standards[0].channels[0]: no channel has the code nowhere",
+        );
         refused(
             |it| it.products[0].questions[0].choices[0].emergency = Some(nowhere()),
             "products[0].questions[0].choices[0].emergency: no emergency has the code nowhere",

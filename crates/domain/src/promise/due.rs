@@ -159,3 +159,5 @@ fn later(at: Instant, time: TimeDelta) -> Instant {
 
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod properties;

@@ -329,9 +329,7 @@ fn a_standard_without_a_duration_is_owed_only_where_the_source_gave_a_date() {
     let case_by_case = || standard(Duration::CaseByCase);
     promised(case_by_case()).gives(&[]);
     promised(case_by_case())
-        .when(|promises, rules| {
-            promises.make(rules, &[code("test")], monday(), monday(), Some(at("2026-09-17 17:00")))
-        })
+        .when(|promises, rules| promises.make(rules, &[code("test")], monday(), monday(), Some(at("2026-09-17 17:00"))))
         .gives(&["made of the source #0 2026-09-17"]);
 }
 
