@@ -15,13 +15,14 @@ const SWAP_HEAD: &str = "update log_head
 set position = $1, hash = $2, recorded_at = $3
 where log = $4 and epoch = $5 and position = $6 and hash = $7";
 const HASH_AT: &str = "select hash from event where log = $1 and position = $2";
-// What is asked travels as one JSON array, so that one prepared statement serves any number.
+// What is asked travels as one JSON array, so that one prepared statement serves any number. `cross join` keeps SQLite from
+// putting the table outside and the few that are asked inside, which it would do to any stream that is long.
 const OPERATIONS: &str = "select o.id, o.fingerprint, o.first_position, o.last_position
 from json_each($2) as asked
-join operation o on o.log = $1 and o.id = unhex(asked.value)";
+cross join operation o on o.log = $1 and o.id = unhex(asked.value)";
 const EVENTS: &str = "select e.stream, e.id, e.revision, e.position
 from json_each($2) as asked
-join event e on e.log = $1 and e.stream = asked.value ->> 0 and e.id = asked.value ->> 1";
+cross join event e on e.log = $1 and e.stream = asked.value ->> 0 and e.id = asked.value ->> 1";
 const STREAMS: &str = "select asked.value, s.revision, s.truncated_before, s.tombstoned
 from json_each($2) as asked
 left join stream s on s.log = $1 and s.stream = asked.value

@@ -1,0 +1,113 @@
+//! A full queue, and a database that dies in the middle of commits.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use db::{Databases, Dialect, Location, Statement};
+use event_store::{AppendError, Expected};
+use futures_util::FutureExt;
+use testkit::on_both_databases;
+use tokio::sync::watch;
+
+use crate::harness::{assert_whole, one, open, put};
+
+const LONG: Duration = Duration::from_secs(120);
+
+on_both_databases! {
+    async fn a_full_queue_refuses_and_forgets_nothing_it_took(fresh: Fresh) {
+        let store = open(&fresh).await;
+        // Polled once each, none awaited: the queue fills faster than any disk empties it.
+        let mut waiting = vec![];
+        for n in 0..9000 {
+            let store = store.clone();
+            let mut call = Box::pin(async move { store.append(one(&format!("a-{n}"), Expected::NoStream)).await });
+            waiting.push(match (&mut call).now_or_never() {
+                Some(answer) => Err(answer),
+                None => Ok(call),
+            });
+        }
+        let (mut taken, mut refused) = (0, 0);
+        for call in waiting {
+            match call {
+                Err(Err(AppendError::Overloaded)) => refused += 1,
+                Err(answer) => panic!("answered too early: {answer:?}"),
+                Ok(call) => match tokio::time::timeout(LONG, call).await.expect("in time") {
+                    Ok(_) | Err(AppendError::Unknown) => taken += 1,
+                    Err(other) => panic!("{other}"),
+                },
+            }
+        }
+        assert!(refused > 0, "nothing was refused");
+        put(&store, "last", 1).await;
+        assert_eq!(assert_whole(&store).await.len(), taken + 1);
+    }
+
+    async fn what_was_acknowledged_survives_a_database_that_drops_connections(fresh: Fresh) {
+        let store = open(&fresh).await;
+        let disturber = tokio::spawn(disturb(fresh.location().clone(), store.watch()));
+        let writers: Vec<_> = (0..16)
+            .map(|writer| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let mut acknowledged = vec![];
+                    for n in 0..60 {
+                        let append = one(&format!("a-{writer}-{}", n / 4), Expected::Any);
+                        let id = append.writes[0].events[0].id;
+                        // A caller that does not know repeats the very same append.
+                        loop {
+                            match store.append(append.clone()).await {
+                                Ok(_) => break acknowledged.push(id),
+                                Err(error) if error.is_temporary() => {}
+                                Err(other) => panic!("{other}: {other:?}"),
+                            }
+                        }
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        let mut acknowledged = HashSet::new();
+        for writer in writers {
+            acknowledged.extend(tokio::time::timeout(LONG, writer).await.expect("in time").expect("no panic"));
+        }
+        let log: Vec<_> = assert_whole(&store).await.into_iter().map(|record| record.id).collect();
+        assert_eq!(log.len(), acknowledged.len(), "written twice or not at all");
+        assert_eq!(log.into_iter().collect::<HashSet<_>>(), acknowledged);
+        drop(store); // the last handle: its followers learn that it is closed
+        assert!(disturber.await.expect("no panic") > 10);
+    }
+}
+
+/// Whenever some more appends got through. PostgreSQL: kills every connection of the store. SQLite: holds the file's write lock.
+async fn disturb(location: Location, mut head: watch::Receiver<i64>) -> u64 {
+    let mut disturbed = 0;
+    let databases = Databases::open(&location).await.expect("open again");
+    let entry = databases.create_log("quebec").await.expect("the log's entry");
+    let log = databases.log(&entry).await.expect("open the log's database");
+    loop {
+        let reached = *head.borrow_and_update();
+        if head.wait_for(|head| *head >= reached + 7).await.is_err() {
+            break;
+        }
+        match log.dialect() {
+            Dialect::Postgres => {
+                let kill = "select pg_terminate_backend(pid)
+                            from pg_stat_activity
+                            where datname = current_database() and pid <> pg_backend_pid()";
+                log.fetch_all::<()>(Statement::new(kill, vec![])).await.expect("kill");
+            }
+            Dialect::Sqlite => {
+                let held = log.write(|_| {
+                    Box::pin(async {
+                        tokio::time::sleep(Duration::from_millis(15)).await;
+                        Ok(())
+                    })
+                });
+                held.await.expect("hold the lock");
+            }
+        }
+        disturbed += 1;
+    }
+    databases.close().await;
+    disturbed
+}
