@@ -1,13 +1,16 @@
 //! Rows as cities publish them, dirt included, and what is told of each.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use application::History;
 use domain::{
+    codec::Event,
     declaration::Declaration,
     request::{Act, SourceDue, Submission},
     rules::Rules,
 };
+
+use indicatif::ProgressBar;
 
 use super::{Told, history::Historian, mapping::Mapping, reader, told};
 
@@ -36,7 +39,8 @@ fn rules() -> Rules {
         "version": "2011-1", "effective_from": "2000-01-01", "source": "test",
         "calendar": {"version": "essai-1", "zone": "America/New_York", "hours": [{"from": "2000-01-01"}]},
         "channels": [{"code": "phone", "label": {"fr": "Téléphone", "en": "Phone"}}],
-        "products": [{"code": "lamp", "label": {"fr": "Panne d'éclairage", "en": "Street Light Outages"}}],
+        "products": [{"code": "lamp", "label": {"fr": "Panne d'éclairage", "en": "Street Light Outages"}},
+            {"code": "mould", "label": {"fr": "Moisissure", "en": "Mould"}, "place": "private"}],
     }))
     .expect("a declaration");
     Rules::new(vec![Arc::new(declaration)]).expect("one declaration")
@@ -103,6 +107,13 @@ fn what_the_source_does_not_say_is_not_said() {
     let submission = submission(&history);
     assert_eq!(submission.source_due, SourceDue::Nothing);
     assert_eq!((&submission.area, &submission.place), (&None, &None));
+}
+
+#[test]
+fn the_place_of_a_private_product_stays_out() {
+    let history = only("8,3/26/2014 9:18,,,,mould,Ward 7,42.272,-71.077,CC PHONE").expect("a row");
+    let submission = submission(&history);
+    assert_eq!((&submission.place, submission.area.is_some()), (&None, true));
 }
 
 #[test]
@@ -176,4 +187,58 @@ fn every_shipped_mapping_reads() {
         let mapping = Mapping::read(&path).expect("a mapping");
         assert_eq!(mapping.organisation.as_str(), city);
     }
+}
+
+/// What the shipped mapping and declarations make of a committed file: events by kind, and rows by the promise of the
+/// intervention beside the source's verdict.
+fn lived(city: &str, file: &str) -> (BTreeMap<&'static str, u32>, BTreeMap<(&'static str, String), u32>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let declarations = crate::declarations::read(&root.join("declarations")).expect("the declarations read");
+    let of_city = declarations.into_iter().map(|file| Arc::new(file.declaration));
+    let of_city = of_city.filter(|declaration| declaration.organisation.slug.as_str() == city).collect();
+    let rules = Arc::new(Rules::new(of_city).expect("the city has a declaration"));
+    let mapping = Arc::new(Mapping::read(&root.join(format!("mappings/{city}.toml"))).expect("a mapping"));
+    let mut historian = Historian::new(Arc::clone(&mapping), &rules);
+    let (mut kinds, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
+    let source = reader::open(&root.join(file), &ProgressBar::hidden()).expect("the file opens");
+    reader::rows(source, &mapping, &mut |read| {
+        let row = read.expect("every committed row reads");
+        let history = historian.tell(&row).unwrap_or_else(|error| panic!("line {}: {error}", row.line));
+        let lived = history.live(city, &rules, 0).unwrap_or_else(|error| panic!("line {}: {error}", row.line));
+        let mut end = "nothing";
+        for (_, event) in lived.events {
+            let kind = Event::Request(event).kind();
+            *kinds.entry(kind).or_default() += 1;
+            end = kind.strip_prefix("promise.").unwrap_or(end);
+        }
+        let source = submission(&history).source.as_ref().expect("an imported row says where it comes from");
+        let verdict = source.verdict.as_ref().map_or_else(String::new, ToString::to_string);
+        *verdicts.entry((end, verdict)).or_default() += 1;
+        true
+    })
+    .expect("the file reads");
+    (kinds, verdicts)
+}
+
+#[test]
+fn every_committed_row_of_boston_is_told_and_judged_as_the_city_did() {
+    let (kinds, verdicts) = lived("boston", "data/boston/requests_2011-07_to_10.csv.gz");
+    assert_eq!((kinds["request.submitted"], kinds["request.resolved"]), (41_827, 39_368));
+    // What the city judged, it judged as its dates say; 114 rows have a date and no verdict, 6,073 have no date.
+    let expected = [
+        (("kept", "ontime"), 27_324),
+        (("missed", "overdue"), 6_032),
+        (("missed", ""), 113),
+        (("made", "overdue"), 2_284),
+        (("made", ""), 1),
+        (("nothing", "ontime"), 6_073),
+    ];
+    assert_eq!(verdicts, expected.map(|((promise, verdict), rows)| ((promise, verdict.to_owned()), rows)).into());
+}
+
+#[test]
+fn every_committed_row_of_montreal_is_told() {
+    let (kinds, verdicts) = lived("montreal", "data/montreal/rats_2016-2017.json.gz");
+    assert_eq!(kinds, BTreeMap::from([("request.submitted", 1_635)]));
+    assert_eq!(verdicts, BTreeMap::from([(("nothing", String::new()), 1_635)]));
 }

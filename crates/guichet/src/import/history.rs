@@ -2,11 +2,15 @@
 //!
 //! Pure. It decides nothing about requests, which is the domain's matter: it only says who did what, and when.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use application::History;
 use chrono::TimeDelta;
 use domain::{
+    declaration::PlaceKind,
     ids::RequestId,
     number::Number,
     request::{Act, Location, Point, Source, SourceDue, Submission},
@@ -29,8 +33,11 @@ pub(crate) struct Historian {
     channel: Vocabulary,
     area: Vocabulary,
     unit: Vocabulary,
-    /// Words that no declaration lists: outcomes, verdicts.
+    /// Words that no declaration lists: outcomes.
     own: Vocabulary,
+    /// Products whose place says where a person lives. An import brings nobody whose key could seal it, and a city
+    /// publishes it rounded: the area says enough.
+    private: HashSet<Code>,
     /// How many rows of each content came before, for a source without keys.
     seen: HashMap<[u8; 32], u32>,
 }
@@ -60,6 +67,7 @@ impl Historian {
             area: of(mapping.area.as_ref(), mapping::areas(rules).collect()),
             unit: of(mapping.unit.as_ref(), mapping::units(rules).collect()),
             own: of(mapping.outcome.as_ref(), Vec::new()),
+            private: private_products(rules),
             seen: HashMap::new(),
             mapping,
         }
@@ -117,7 +125,8 @@ impl Historian {
         submission.precision = optional(mapping.precision.as_ref(), &self.precision)?;
         submission.area = optional(mapping.area.as_ref(), &self.area)?;
         submission.unit = optional(mapping.unit.as_ref(), &self.unit)?;
-        submission.place = mapping.place.as_ref().map_or(Ok(None), |place| place.read(row))?;
+        let place = mapping.place.as_ref().map_or(Ok(None), |place| place.read(row))?;
+        submission.place = place.filter(|_| !self.private.contains(&submission.product));
         submission.source_due = self.due(row)?;
         submission.source = Some(Source {
             name: mapping.source.clone(),
@@ -158,6 +167,11 @@ impl Historian {
     fn outcome(&self, row: &Row) -> Result<Option<Code>, Unreadable> {
         self.mapping.outcome.as_ref().map_or(Ok(None), |word| word.read(&self.own, row))
     }
+}
+
+fn private_products(rules: &Rules) -> HashSet<Code> {
+    let products = rules.versions().iter().flat_map(|version| &version.products);
+    products.filter(|product| product.place == PlaceKind::Private).map(|product| product.code.clone()).collect()
 }
 
 impl Coordinates {
