@@ -78,7 +78,7 @@ on_both_databases! {
         // A file of the database server may be gone by now: PostgreSQL removes its temporary ones.
         haystacks.extend(files.iter().filter_map(|file| Some((file.display().to_string(), std::fs::read(file).ok()?))));
 
-        let secret = agent.rsplit('_').next().expect("the secret part of the key");
+        let secret = agent.splitn(3, '_').nth(2).expect("the secret part of the key");
         let mut needles = Vec::new();
         for canary in CANARIES.iter().copied().chain([secret]) {
             needles.extend(forms(canary).into_iter().map(|(form, bytes)| (canary, form, bytes)));

@@ -1,6 +1,57 @@
-//! `guichet`: the counter where a citizen asks. One binary, one file per subcommand.
+//! `guichet`: the counter where a citizen asks. One binary, one file per subcommand; [`wire`] puts the crates together.
 
+mod bench;
+mod check;
+mod cli;
+mod config;
 mod declarations;
+mod demo;
+mod exit;
+mod import;
+mod import_command;
+mod key;
+mod listen;
+mod migrate;
+mod observe;
 mod oracle;
+mod progress;
+mod ready;
+mod rebuild;
+mod serve;
+mod verify;
+mod wire;
+mod work;
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    config::Settings,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime");
+    runtime.and_then(|runtime| runtime.block_on(run(cli))).unwrap_or_else(|error| exit::failed(&error))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = Settings::resolve(cli.flags)?;
+    observe::logs(&settings)?;
+    match cli.command {
+        Command::Demo(args) => demo::run(args, settings).await,
+        Command::Serve(args) => serve::run(args, &settings).await,
+        Command::Work => work::run(&settings).await,
+        Command::Migrate => migrate::run(&settings).await,
+        Command::Import(args) => import_command::run(args, &settings).await,
+        Command::Rebuild(args) => rebuild::run(args, &settings).await,
+        Command::Check(args) => check::run(args, &settings).await,
+        Command::Verify(args) => verify::run(args, &settings).await,
+        Command::Key(command) => key::run(command, &settings).await,
+        Command::Oracle(args) => oracle::run(args),
+        Command::Bench(args) => bench::run(args, &settings).await,
+    }
+}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use event_store::{Append, EventStore, Expected, NewEvent};
+use event_store::{Append, EventStore, Expected, NewEvent, Write};
 use uuid::Uuid;
 
 use crate::bench::{
@@ -76,10 +76,11 @@ async fn one(store: EventStore, payload: Arc<[u8]>, until: Instant) -> anyhow::R
     while Instant::now() < until {
         let revision = (count % 10) as i64;
         if revision == 0 {
-            stream = format!("bench-{}", rand_id());
+            stream = format!("bench-{}", random_id());
         }
         let expected = if revision == 0 { Expected::NoStream } else { Expected::Revision(revision - 1) };
-        let append = Append::to(stream.clone(), expected, vec![event(&payload)]);
+        let write = Write { stream: stream.clone(), expected, events: vec![event(&payload)] };
+        let append = Append { writes: vec![write], checks: vec![], operation: None };
         let sent = Instant::now();
         store.append(append).await.context("append")?;
         histogram.record(sent.elapsed());
@@ -89,10 +90,10 @@ async fn one(store: EventStore, payload: Arc<[u8]>, until: Instant) -> anyhow::R
 }
 
 pub(super) fn event(payload: &[u8]) -> NewEvent {
-    NewEvent { id: rand_id(), kind: "bench.happened".into(), schema: 1, payload: payload.to_vec(), meta: vec![b'm'; META] }
+    NewEvent { id: random_id(), kind: "bench.happened".into(), schema: 1, payload: payload.to_vec(), meta: vec![b'm'; META] }
 }
 
-pub(super) fn rand_id() -> Uuid {
+pub(super) fn random_id() -> Uuid {
     Uuid::from_bytes(rand::random())
 }
 

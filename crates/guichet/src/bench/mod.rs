@@ -4,12 +4,7 @@
 //! it opens the stores that `serve` opens.
 
 mod append;
-mod growth;
-mod http;
-mod import;
-mod load;
 mod pgbench;
-mod rebuild;
 mod replay;
 mod report;
 mod scratch;
@@ -87,10 +82,7 @@ pub(crate) async fn run(args: BenchArgs, settings: &Settings) -> anyhow::Result<
         let measured = match what {
             What::Append => append::measure(&scratch, plan).await,
             What::Replay => replay::measure(&scratch, plan).await,
-            What::Rebuild => rebuild::measure(&scratch, plan, settings).await,
-            What::Import => import::measure(&scratch, plan, settings).await,
-            What::Http => http::measure(&scratch, plan, settings).await,
-            What::Growth => growth::measure(&scratch, plan).await,
+            _ => anyhow::bail!("not yet"),
         };
         scratch.remove().await?;
         for figure in measured? {
