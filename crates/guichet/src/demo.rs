@@ -132,7 +132,7 @@ async fn say_figures(site: &Site, slug: &str) -> anyhow::Result<()> {
     let models = &site.models[slug];
     let everything = Selection::default();
     let backlog = statistics::backlog(models, &everything).await?;
-    let promises = statistics::promises(models, statistics::Period::All, None, &everything).await?;
+    let promises = statistics::promises(models, &everything, None, None).await?;
     let (owed, kept, missed) =
         promises.iter().fold((0, 0, 0), |sum, line| (sum.0 + line.owed, sum.1 + line.kept, sum.2 + line.missed));
     println!("  {slug}: {backlog} still open; {owed} promises made, {kept} kept, {missed} missed");

@@ -17,7 +17,7 @@ pub(crate) async fn run(args: ImportArgs, settings: &Settings) -> anyhow::Result
     let site = wire::site(settings).await?;
     let organisation = site
         .application
-        .by_slug(&mapping.organisation)
+        .by_slug(mapping.organisation.as_str())
         .with_context(|| format!("the mapping names an organisation that has no declaration: {}", mapping.organisation))?;
     let workers = site.work(&stop);
     let imported = tokio::select! {

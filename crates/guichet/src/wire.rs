@@ -1,6 +1,6 @@
 //! Puts the crates together: databases, logs, vaults, organisations, read models.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use application::{Application, Organisation, RandomIds, SystemClock};
@@ -31,8 +31,13 @@ pub(crate) struct Unkeyed {
 /// Opens everything, and publishes the declarations that the logs do not know yet.
 pub(crate) async fn site(settings: &Settings) -> anyhow::Result<Site> {
     let master = settings.master_key()?;
-    let files = declarations::read(&settings.declarations).context("read the declarations")?;
     let databases = Databases::open(&settings.location()?).await.context("open the database")?;
+    site_on(databases, &settings.declarations, &master).await
+}
+
+/// The same on databases that are open already.
+pub(crate) async fn site_on(databases: Databases, folder: &Path, master: &MasterKey) -> anyhow::Result<Site> {
+    let files = declarations::read(folder).context("read the declarations")?;
     let mut published: BTreeMap<String, Vec<(Declaration, String)>> = BTreeMap::new();
     for file in files {
         let slug = file.declaration.organisation.slug.to_string();
@@ -45,7 +50,7 @@ pub(crate) async fn site(settings: &Settings) -> anyhow::Result<Site> {
     let (mut organisations, mut models) = (Vec::new(), BTreeMap::new());
     for (slug, declarations) in published {
         let entry = databases.create_log(&slug).await.with_context(|| format!("create the log {slug}"))?;
-        let (organisation, read) = organisation(&databases, &entry, &master, declarations)
+        let (organisation, read) = organisation(&databases, &entry, master, declarations)
             .await
             .with_context(|| format!("start the organisation {slug}"))?;
         organisations.push(organisation);

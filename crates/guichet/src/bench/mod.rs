@@ -4,6 +4,10 @@
 //! it opens the stores that `serve` opens.
 
 mod append;
+mod city;
+mod growth;
+mod http;
+mod load;
 mod pgbench;
 mod replay;
 mod report;
@@ -82,7 +86,10 @@ pub(crate) async fn run(args: BenchArgs, settings: &Settings) -> anyhow::Result<
         let measured = match what {
             What::Append => append::measure(&scratch, plan).await,
             What::Replay => replay::measure(&scratch, plan).await,
-            _ => anyhow::bail!("not yet"),
+            What::Rebuild => city::rebuild(&scratch, plan, settings).await,
+            What::Import => city::import(&scratch, plan, settings).await,
+            What::Http => http::measure(&scratch, plan, settings).await,
+            What::Growth => growth::measure(&scratch, plan).await,
         };
         scratch.remove().await?;
         for figure in measured? {

@@ -17,6 +17,8 @@ use crate::bench::{
 
 /// Removed by [`Scratch::remove`].
 pub(super) struct Scratch {
+    /// Where scratch databases are made.
+    pub place: Location,
     pub location: Location,
     pub databases: Databases,
     from: From,
@@ -43,7 +45,7 @@ impl Scratch {
             }
         };
         let databases = Databases::open(&location).await.context("open the scratch database")?;
-        Ok(Self { location, databases, from })
+        Ok(Self { place: place.clone(), location, databases, from })
     }
 
     pub(super) async fn store(&self, slug: &str) -> anyhow::Result<EventStore> {
@@ -56,6 +58,11 @@ impl Scratch {
     pub(super) async fn log(&self, slug: &str) -> anyhow::Result<Db> {
         let entry = self.databases.create_log(slug).await?;
         Ok(self.databases.log(&entry).await?)
+    }
+
+    /// A file that nobody keeps.
+    pub(super) fn temporary(&self, name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("guichet-bench-{}-{name}", std::process::id()))
     }
 
     pub(super) async fn raw(&self) -> anyhow::Result<Raw> {
