@@ -51,7 +51,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args, &settings).await,
         Command::Verify(args) => verify::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
-        Command::Oracle(args) => oracle::run(args),
+        Command::Oracle(args) => oracle::run(&args, &settings),
         Command::Bench(args) => bench::run(args, &settings).await,
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Boston published, with every request, the date by which it meant to close it and whether it did. This computes
 //! each due date again from the declaration and the opening alone, and counts. It reads a file and nothing else:
-//! no log, no database. Start at [`run`].
+//! no log, no database. Start at [`count_all`].
 
 use std::{
     fmt,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, anyhow};
@@ -18,7 +19,7 @@ use domain::{declaration::Declaration, promise::due, words::Code};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
-use crate::declarations;
+use crate::{config::Settings, declarations, exit};
 
 /// A due date of the city counts as reproduced when it is no further off than this.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
@@ -29,9 +30,6 @@ pub(crate) struct OracleArgs {
     /// The published requests: CSV, gzipped or not, with open_dt, target_dt, closed_dt, ontime and type.
     #[arg(default_value = "data/boston/requests_2011-07_to_10.csv.gz")]
     pub(crate) file: PathBuf,
-    /// The folder of the declarations.
-    #[arg(long, default_value = "declarations")]
-    pub(crate) declarations: PathBuf,
     /// Which organisation's declaration to try.
     #[arg(long, default_value = "boston")]
     pub(crate) organisation: String,
@@ -39,6 +37,9 @@ pub(crate) struct OracleArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// Hundredths of a percent of the due dates below which a declaration does not say what the city did.
+const FAITHFUL: u64 = 9_850;
 
 /// What came out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -85,14 +86,26 @@ struct Row {
     kind: String,
 }
 
-/// Reads the declaration and the file, and counts.
-pub(crate) fn run(args: &OracleArgs) -> anyhow::Result<Report> {
-    let files = declarations::read(&args.declarations)?;
+/// From the command line.
+pub(crate) fn run(args: &OracleArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let report = count_all(args, &settings.declarations)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    let faithful = report.reproduced_basis_points() >= Some(FAITHFUL) && report.agreed == report.judged;
+    Ok(if faithful { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENT) })
+}
+
+/// Reads the declarations and the file, and counts.
+pub(crate) fn count_all(args: &OracleArgs, folder: &Path) -> anyhow::Result<Report> {
+    let files = declarations::read(folder)?;
     let declaration = files
         .into_iter()
         .map(|file| file.declaration)
         .rfind(|declaration| declaration.organisation.slug.as_str() == args.organisation)
-        .ok_or_else(|| anyhow!("no declaration of {} in {}", args.organisation, args.declarations.display()))?;
+        .ok_or_else(|| anyhow!("no declaration of {} in {}", args.organisation, folder.display()))?;
     let mut report = Report::default();
     for (index, row) in csv::Reader::from_reader(open(&args.file)?).into_deserialize::<Row>().enumerate() {
         let line = || format!("read row {} of {}", index + 1, args.file.display());
@@ -164,13 +177,9 @@ mod examples {
     #[test]
     fn the_boston_declaration_says_what_the_city_did() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let report = run(&OracleArgs {
-            file: root.join("data/boston/requests_2011-07_to_10.csv.gz"),
-            declarations: root.join("declarations"),
-            organisation: "boston".to_owned(),
-            json: false,
-        })
-        .expect("a report");
+        let file = root.join("data/boston/requests_2011-07_to_10.csv.gz");
+        let args = OracleArgs { file, organisation: "boston".to_owned(), json: false };
+        let report = count_all(&args, &root.join("declarations")).expect("a report");
         assert_eq!((report.rows, report.with_due_date), (41_827, 35_754));
         assert!(report.reproduced_basis_points() >= Some(9_850), "{report}");
         assert_eq!((report.agreed, report.judged), (33_356, 33_356), "{report}");

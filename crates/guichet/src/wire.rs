@@ -67,7 +67,7 @@ async fn organisation(
     declarations: Vec<(Declaration, String)>,
 ) -> anyhow::Result<(Organisation, ReadModels)> {
     let store = EventStore::open(databases.log(entry).await?, entry).await?;
-    let vault = Vault::open(databases.vault(entry).await?, entry, master.clone()).await?;
+    let vault = Vault::open(databases.vault(entry).await?, entry, master).await?;
     let models = ReadModels::open(store.clone(), databases.read(entry).await?).await?;
     let organisation =
         Organisation::start(store, vault, Arc::new(SystemClock), Arc::new(RandomIds), declarations).await?;

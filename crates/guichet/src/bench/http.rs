@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 use anyhow::{Context, ensure};
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
-use projections::{Page, deadline_queue};
+use domain::ids::RequestId;
+use projections::{Page, ReadModels, deadline_queue, public_requests};
 use tokio_util::sync::CancellationToken;
 use vault::ApiKeys;
 
@@ -13,7 +14,7 @@ use crate::{
     bench::{
         Plan, city,
         load::{self, Make},
-        report::Figure,
+        report::{Figure, Histogram},
         scratch::Scratch,
     },
     cli::RoleName,
@@ -26,6 +27,7 @@ const CONNECTIONS: usize = 64;
 const CITY: &str = "ville_quebec";
 const JURISDICTION: &str = "ville.quebec.qc.ca";
 const SERVICE: &str = "nid-de-poule";
+const PAGE: i64 = 50;
 
 pub(super) async fn measure(scratch: &Scratch, plan: Plan, settings: &Settings) -> anyhow::Result<Vec<Figure>> {
     let site = Arc::new(city::site(scratch, settings).await?);
@@ -57,7 +59,7 @@ async fn doors(
 ) -> anyhow::Result<Vec<Figure>> {
     let raw = scratch.raw().await?;
     let (mut posts, mut inserts) = (Vec::new(), Vec::new());
-    let mut histogram = crate::bench::report::Histogram::new();
+    let mut histogram = Histogram::new();
     for _ in 0..plan.runs {
         inserts.push(raw.insert(CONNECTIONS, plan.time).await?.per_second);
         let seen = load::run(address, CONNECTIONS, plan.time, post(agent)).await?;
@@ -72,69 +74,79 @@ async fn doors(
             .latency(&histogram),
     ];
 
-    let page = Page::first(50);
-    let queue = deadline_queue::list(models, &deadline_queue::Filter::default(), &page).await?;
-    let number = first_number(address, agent).await?;
-    ensure!(queue.len() == 50, "the queue holds {} promises", queue.len());
-    let request = queue[0].request;
-    for (name, path) in [
-        ("GET of one request", format!("/open311/v2/requests/{number}.json?jurisdiction_id={JURISDICTION}")),
-        ("page of 50 of the queue", "/api/v1/queue?limit=50".to_owned()),
-    ] {
+    let queue = deadline_queue::list(models, &deadline_queue::Filter::default(), &Page::first(PAGE)).await?;
+    ensure!(queue.len() == PAGE as usize, "the queue holds {} promises", queue.len());
+    let one = Door::One(queue[0].request, first_number(address, agent).await?);
+    for door in [one, Door::Queue] {
         let (mut ours, mut reads) = (Vec::new(), Vec::new());
-        let mut histogram = crate::bench::report::Histogram::new();
+        let mut histogram = Histogram::new();
         for _ in 0..plan.runs {
-            let models = models.clone();
-            reads.push(
-                alone(plan, move || {
-                    let (models, page) = (models.clone(), page.clone());
-                    let one = name.starts_with("GET");
-                    async move {
-                        if one {
-                            projections::public_requests::one(&models, request).await?;
-                        } else {
-                            deadline_queue::list(&models, &deadline_queue::Filter::default(), &page).await?;
-                        }
-                        Ok(())
-                    }
-                })
-                .await?,
-            );
-            let seen = load::run(address, CONNECTIONS, plan.time, get(agent, &path)).await?;
+            reads.push(door.alone(plan, models).await?);
+            let seen = load::run(address, CONNECTIONS, plan.time, get(agent, &door.path())).await?;
             ours.push(seen.per_second);
             histogram.add(&seen.histogram);
         }
-        let name = format!("{name}, 64 connections, beside the read without HTTP");
+        let name = format!("{}, 64 connections, beside the read without HTTP", door.name());
         figures.push(Figure::new(name, "/s", &ours).beside(&reads).latency(&histogram));
     }
     Ok(figures)
 }
 
-/// How many of a read a second, by as many tasks as there are connections.
-async fn alone<F>(plan: Plan, read: impl Fn() -> F + Send + Sync + 'static) -> anyhow::Result<f64>
-where
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let read = Arc::new(read);
-    let start = Instant::now();
-    let tasks: Vec<_> = (0..CONNECTIONS)
-        .map(|_| {
-            let read = read.clone();
-            tokio::spawn(async move {
-                let mut count = 0_usize;
-                while start.elapsed() < plan.time {
-                    read().await?;
-                    count += 1;
-                }
-                anyhow::Ok(count)
-            })
-        })
-        .collect();
-    let mut count = 0;
-    for task in tasks {
-        count += task.await.context("a reader stopped")??;
+/// What is read.
+#[derive(Clone)]
+enum Door {
+    /// Its public number, which the path names.
+    One(RequestId, String),
+    Queue,
+}
+
+impl Door {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::One(..) => "GET of one request",
+            Self::Queue => "page of 50 of the queue",
+        }
     }
-    Ok(count as f64 / start.elapsed().as_secs_f64())
+
+    fn path(&self) -> String {
+        match self {
+            Self::One(_, number) => format!("/open311/v2/requests/{number}.json?jurisdiction_id={JURISDICTION}"),
+            Self::Queue => format!("/api/v1/queue?limit={PAGE}"),
+        }
+    }
+
+    async fn read(&self, models: &ReadModels) -> anyhow::Result<()> {
+        match self {
+            Self::One(request, _) => public_requests::one(models, *request).await.map(drop)?,
+            Self::Queue => {
+                deadline_queue::list(models, &deadline_queue::Filter::default(), &Page::first(PAGE)).await.map(drop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many reads a second without HTTP, by as many tasks as there are connections.
+    async fn alone(&self, plan: Plan, models: &ReadModels) -> anyhow::Result<f64> {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                let (door, models) = (self.clone(), models.clone());
+                tokio::spawn(async move {
+                    let mut count = 0_usize;
+                    while start.elapsed() < plan.time {
+                        door.read(&models).await?;
+                        count += 1;
+                    }
+                    anyhow::Ok(count)
+                })
+            })
+            .collect();
+        let mut count = 0;
+        for task in tasks {
+            count += task.await.context("a reader stopped")??;
+        }
+        Ok(count as f64 / start.elapsed().as_secs_f64())
+    }
 }
 
 fn post(key: &str) -> Make {
