@@ -1,10 +1,22 @@
 //! The doors over HTTP.
 //!
 //! Reads requests, asks the application or a read model, answers. It decides nothing about the business and
-//! knows no database. Start reading at [`router`], where every route states its policy; then `open311` and
-//! `native`, one file per verb. Errors have one shape: [`problem`].
+//! knows no database. Start reading at [`router`](mod@router), where every route states its policy; then `open311`
+//! and `native`, one file per verb. Errors have one shape, `problem`, which each door writes in its own form.
 
-#[allow(dead_code)]
+mod router;
+mod state;
+
+mod native;
+mod open311;
+mod pages;
+
+mod emergency;
+mod fields;
 mod labels;
-#[allow(dead_code)]
-pub mod problem;
+mod policy;
+mod problem;
+mod refused;
+
+pub use router::{native_routes, router};
+pub use state::ApiState;

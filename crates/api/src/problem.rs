@@ -5,8 +5,6 @@
 //! `open311::errors` its own. Errors that no handler made (rejections, panics, time-outs, a body too large)
 //! pass the same layer and get the same form. Nothing of the input and no parser's text is ever repeated.
 
-use std::borrow::Cow;
-
 use axum::{
     Json,
     extract::Request,
@@ -65,6 +63,7 @@ facts! {
     TokenUnknown = "token.unknown", NOT_FOUND;
     ServerOverloaded = "server.overloaded", SERVICE_UNAVAILABLE;
     ServerUnknownOutcome = "server.unknown_outcome", SERVICE_UNAVAILABLE;
+    ServerNotReady = "server.not_ready", SERVICE_UNAVAILABLE;
     ServerFailed = "server.failed", INTERNAL_SERVER_ERROR;
 }
 
@@ -83,25 +82,25 @@ impl FieldError {
 }
 
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    pub(crate) code: Cow<'static, str>,
+    pub(crate) code: &'static str,
     pub(crate) fields: Vec<FieldError>,
     /// Words of an organisation's declaration, where they say more than the program's.
     pub(crate) words: Option<Label>,
-    etag: Option<String>,
+    pub(crate) etag: Option<String>,
 }
 
 impl From<Fact> for Problem {
     fn from(fact: Fact) -> Self {
-        Self { status: fact.status(), code: fact.code().into(), fields: Vec::new(), words: None, etag: None }
+        Self { status: fact.status(), code: fact.code(), fields: Vec::new(), words: None, etag: None }
     }
 }
 
 impl Problem {
     /// A refusal of the domain, by its code: `request.closed`.
-    pub(crate) fn refused(code: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::CONFLICT, code: code.into(), ..Fact::RequestConflict.into() }
+    pub(crate) fn refused(code: &'static str) -> Self {
+        Self { status: StatusCode::CONFLICT, code, ..Fact::RequestConflict.into() }
     }
 
     pub(crate) fn fields(fields: Vec<FieldError>) -> Self {
@@ -121,6 +120,10 @@ impl Problem {
         Self { words: Some(words), ..self }
     }
 
+    pub(crate) fn is(&self, fact: Fact) -> bool {
+        self.code == fact.code()
+    }
+
     /// An error that nothing here foresaw: its chain goes to the log, once; the caller gets a fixed sentence.
     pub(crate) fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut chain = error.to_string();
@@ -135,7 +138,7 @@ impl Problem {
     }
 
     /// The problem that a bare status stands for: what axum and its layers answer with.
-    fn of_status(status: StatusCode) -> Self {
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         let fact = match status {
             StatusCode::NOT_FOUND => Fact::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Fact::MethodNotAllowed,
@@ -151,7 +154,7 @@ impl Problem {
     pub(crate) fn title(&self, language: Language) -> &str {
         labels::find(language, &format!("problem.{}", self.code))
             .or_else(|| labels::find(language, &format!("refusal.{}", self.code)))
-            .unwrap_or(&self.code)
+            .unwrap_or(self.code)
     }
 
     fn detail(&self, language: Language) -> Option<&str> {
@@ -182,7 +185,7 @@ impl Problem {
             r#type: format!("urn:guichet:problem:{}", self.code),
             title: self.title(language),
             status: self.status.as_u16(),
-            code: &self.code,
+            code: self.code,
             detail: self.detail(language),
             errors,
         };
@@ -230,15 +233,16 @@ impl<'a> ProblemField<'a> {
         Self {
             pointer: in_body.then_some(field.at.as_str()),
             parameter: (!in_body).then_some(field.at.as_str()),
-            code: format!("field.{}", field.why),
+            code: if field.why.contains('.') { field.why.to_owned() } else { format!("field.{}", field.why) },
             detail: why(field, language),
         }
     }
 }
 
-/// Why a field will not do, in words.
+/// Why a field will not do, in words: ours, or those of a question or a refusal of the domain.
 pub(crate) fn why(field: &FieldError, language: Language) -> &'static str {
-    labels::find(language, &format!("field.{}", field.why)).unwrap_or(field.why)
+    let spoken = |area| labels::find(language, &format!("{area}.{}", field.why));
+    spoken("field").or_else(|| spoken("question")).or_else(|| spoken("refusal")).unwrap_or(field.why)
 }
 
 /// A bare status until a door's layer writes the problem in its own form.
@@ -290,7 +294,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_names_its_fields_and_repeats_no_input() {
-        let problem = Problem::fields(vec![FieldError::new("/answers/0", "bad_choice"), FieldError::new("page", "bad_number")]);
+        let problem =
+            Problem::fields(vec![FieldError::new("/answers/0", "bad_choice"), FieldError::new("page", "bad_number")]);
         insta::assert_json_snapshot!(body(problem, Language::Fr).await);
     }
 
@@ -308,7 +313,7 @@ mod tests {
     #[test]
     fn a_bare_status_becomes_a_problem() {
         let mut response = StatusCode::PAYLOAD_TOO_LARGE.into_response();
-        assert_eq!(of(&mut response).map(|problem| problem.code), Some("http.too_large".into()));
+        assert_eq!(of(&mut response).map(|problem| problem.code), Some("http.too_large"));
         assert!(of(&mut StatusCode::OK.into_response()).is_none());
     }
 }

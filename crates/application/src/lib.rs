@@ -20,6 +20,7 @@ pub mod submission;
 mod submit;
 mod writing;
 
+mod details;
 pub mod history;
 mod keep;
 pub mod people;
@@ -29,6 +30,7 @@ pub mod sealing;
 
 pub use application::{Application, Caller};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
+pub use details::Detail;
 pub use errors::{ExecuteError, MergeError, OpenError, Problem, PublishError, StorageError, SubmitError};
 pub use execute::Executed;
 pub use history::{History, HistoryError, Kept, Lived};

@@ -1,0 +1,145 @@
+//! `GET /statistics/{volume,backlog,promises,delays}`: the figures, as JSON or, by `.csv` or `Accept`, as CSV.
+
+use axum::{
+    Json,
+    extract::{OriginalUri, State},
+    http::{HeaderMap, header::ACCEPT},
+    response::{IntoResponse, Response},
+};
+use projections::statistics::{self, Delay, Dimension, Period, Selection};
+use serde_json::{Value, json};
+
+use super::csv::Csv;
+use crate::{
+    fields::{Asking, Fields},
+    policy::Actor,
+    problem::Problem,
+    state::ApiState,
+};
+
+/// Whether the answer is a table: what the address ends in, else what the caller accepts.
+fn wants_csv(uri: &OriginalUri, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    uri.path().rsplit_once('.').is_some_and(|(_, suffix)| suffix == "csv")
+        || accepted.trim_start().starts_with("text/csv")
+}
+
+/// `from` and `until` are local days, the second excluded.
+fn selection(query: &mut Fields) -> Selection {
+    Selection {
+        from: query.maybe_date("from"),
+        until: query.maybe_date("until"),
+        channel: query.maybe_code("channel"),
+        product: query.maybe_code("product"),
+        precision: query.maybe_code("precision"),
+        area: query.maybe_code("area"),
+        standard: None,
+    }
+}
+
+fn answer(csv: bool, header: &[&str], rows: Vec<Vec<Value>>) -> Response {
+    if csv {
+        let mut table = Csv::new(header);
+        for row in rows {
+            table.line(row.iter().map(cell));
+        }
+        return table.into_response();
+    }
+    let named = |row: Vec<Value>| header.iter().map(|name| (*name).to_owned()).zip(row).collect::<Value>();
+    Json(json!({ "items": rows.into_iter().map(named).collect::<Vec<_>>() })).into_response()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `GET /statistics/volume?from=&until=&period=day|month|year&by=channel|product|precision|area`: opened and closed.
+pub(super) async fn volume(
+    State(state): State<ApiState>,
+    Actor(caller): Actor,
+    uri: OriginalUri,
+    headers: HeaderMap,
+    Asking(mut query): Asking,
+) -> Result<Response, Problem> {
+    let (selection, period, by) = (selection(&mut query), period(&mut query), by(&mut query));
+    query.finish(Some(()))?;
+    let rows = statistics::volume(state.read(&caller.organisation)?, &selection, period, by).await?;
+    let cells =
+        |row: statistics::Volume| vec![row.period.into(), row.value.into(), row.opened.into(), row.closed.into()];
+    let rows = rows.into_iter().map(cells).collect();
+    Ok(answer(wants_csv(&uri, &headers), &["period", "value", "opened", "closed"], rows))
+}
+
+/// `GET /statistics/promises?from=&until=&standard=&period=&by=standard|…`: owed, kept, missed, released, by due day.
+pub(super) async fn promises(
+    State(state): State<ApiState>,
+    Actor(caller): Actor,
+    uri: OriginalUri,
+    headers: HeaderMap,
+    Asking(mut query): Asking,
+) -> Result<Response, Problem> {
+    let (mut selection, period, by) = (selection(&mut query), period(&mut query), by(&mut query));
+    selection.standard = query.maybe_code("standard");
+    query.finish(Some(()))?;
+    let rows = statistics::promises(state.read(&caller.organisation)?, &selection, period, by).await?;
+    let cells = |row: statistics::PromiseCount| {
+        let percent = row.percent_kept().map(|percent| (percent * 10.0).round() / 10.0);
+        vec![
+            row.period.into(),
+            row.value.into(),
+            row.owed.into(),
+            row.kept.into(),
+            row.missed.into(),
+            row.released.into(),
+            percent.into(),
+        ]
+    };
+    let header = ["period", "value", "owed", "kept", "missed", "released", "kept_percent"];
+    Ok(answer(wants_csv(&uri, &headers), &header, rows.into_iter().map(cells).collect()))
+}
+
+/// `GET /statistics/backlog?until=`: what was open at the end of the day before.
+pub(super) async fn backlog(
+    State(state): State<ApiState>,
+    Actor(caller): Actor,
+    uri: OriginalUri,
+    headers: HeaderMap,
+    Asking(mut query): Asking,
+) -> Result<Response, Problem> {
+    let selection = selection(&mut query);
+    query.finish(Some(()))?;
+    let open = statistics::backlog(state.read(&caller.organisation)?, &selection).await?;
+    let until = selection.until.map(|day| day.to_string());
+    Ok(answer(wants_csv(&uri, &headers), &["until", "open"], vec![vec![until.into(), open.into()]]))
+}
+
+/// `GET /statistics/delays?from=&until=`: median and 90th percentile, of the requests opened in the period.
+pub(super) async fn delays(
+    State(state): State<ApiState>,
+    Actor(caller): Actor,
+    uri: OriginalUri,
+    headers: HeaderMap,
+    Asking(mut query): Asking,
+) -> Result<Response, Problem> {
+    let selection = selection(&mut query);
+    query.finish(Some(()))?;
+    let models = state.read(&caller.organisation)?;
+    let mut rows = Vec::new();
+    for (name, to) in [("first_answer", Delay::FirstAnswer), ("closing", Delay::Closing)] {
+        let found = statistics::delays(models, &selection, to).await?;
+        rows.push(vec![name.into(), found.count.into(), found.median_seconds.into(), found.p90_seconds.into()]);
+    }
+    Ok(answer(wants_csv(&uri, &headers), &["to", "count", "median_seconds", "p90_seconds"], rows))
+}
+
+fn period(query: &mut Fields) -> Option<Period> {
+    query.maybe_word("period")
+}
+
+fn by(query: &mut Fields) -> Option<Dimension> {
+    query.maybe_word("by")
+}
