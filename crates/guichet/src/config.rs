@@ -24,10 +24,6 @@ pub(crate) struct Flags {
     #[arg(long, global = true, env = "GUICHET_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
 
-    /// The master key itself, from the environment only.
-    #[arg(skip)]
-    pub master_key: Option<String>,
-
     /// Configuration file (TOML): the same words as the flags, with underscores.
     #[arg(long, global = true, env = "GUICHET_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -26,9 +26,9 @@ impl Readiness {
                     () = stop.cancelled() => break,
                     _ = tick.tick() => {}
                 }
-                say.send_replace(ask(&databases).await);
+                let _ = say.send_replace(ask(&databases).await);
             }
-            say.send_replace(Err(String::from("stopping")));
+            let _ = say.send_replace(Err(String::from("stopping")));
         });
         Self(Arc::new(heard))
     }
