@@ -377,4 +377,29 @@ standards = ["done"]
             assert!(versions.iter().any(|version| version == expected), "{expected} is not among {versions:?}");
         }
     }
+
+    #[test]
+    fn quebec_city_owes_what_it_published() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../declarations/ville-quebec-311.toml");
+        let text = fs::read_to_string(&path).expect("the file");
+        let declaration = parse(&path, text).unwrap_or_else(|mistakes| panic!("{mistakes}")).declaration;
+        let code = |text: &str| text.parse::<domain::words::Code>().expect("a code");
+        let owed = |product: &str, channel: &str| -> Vec<String> {
+            let trigger = "2026-05-15T14:00:00Z".parse().expect("an instant");
+            let codes = declaration.owed(&code(product), &code(channel));
+            let standards = codes.iter().filter_map(|code| declaration.standard(code));
+            standards
+                .filter_map(|standard| domain::promise::due(&declaration, standard, trigger).map(|due| (standard, due)))
+                .map(|(standard, due)| format!("{} {}", standard.code, due.due_on))
+                .collect()
+        };
+        // Fri 15 May; the 18th is the Journée nationale des patriotes.
+        assert_eq!(owed("abattage_arbre", "app"), ["abattage_arbre 2026-06-15"]);
+        assert_eq!(
+            owed("abattage_arbre", "email"),
+            ["correspondance_electronique 2026-05-20", "abattage_arbre 2026-06-15"]
+        );
+        assert_eq!(owed("nid_de_poule", "web"), ["correspondance_electronique 2026-05-20"]);
+        assert_eq!(owed("nid_de_poule", "phone"), [""; 0]);
+    }
 }
