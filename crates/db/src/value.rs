@@ -65,12 +65,11 @@ impl Value {
         match self {
             Self::Bool(value) => value.map_or(Json::Null, Json::from),
             Self::Int(value) => value.map_or(Json::Null, Json::from),
-            Self::Text(value) => value.map_or(Json::Null, Json::from),
+            // JSON as a string too, cast back in the statement: re-printing it here could change its bytes.
+            Self::Text(value) | Self::Json(value) => value.map_or(Json::Null, Json::from),
             Self::Uuid(value) => value.map_or(Json::Null, |id| id.hyphenated().to_string().into()),
             Self::At(value) => value.map_or(Json::Null, |at| instant_text(at).into()),
             Self::Day(value) => value.map_or(Json::Null, |day| day_text(day).into()),
-            // As a string, cast back to json in the statement: re-printing it here could change its bytes.
-            Self::Json(value) => value.map_or(Json::Null, Json::from),
             Self::Bytes(value) => value.map_or(Json::Null, |bytes| bytea_text(&bytes).into()),
         }
     }
