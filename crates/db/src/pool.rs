@@ -291,7 +291,7 @@ impl Db {
                 readers.acquire().await?.prepare(text).await?;
             }
             Pools::Postgres { pool, .. } => {
-                pool.acquire().await?.prepare(text).await?;
+                pool.acquire().await?.prepare_with(text, &statement.postgres_types()).await?;
             }
         }
         Ok(())

@@ -59,6 +59,19 @@ impl Value {
         }
     }
 
+    pub(crate) fn postgres_type(&self) -> PgTypeInfo {
+        match self {
+            Self::Bool(_) => <bool as Type<Postgres>>::type_info(),
+            Self::Int(_) => <i64 as Type<Postgres>>::type_info(),
+            Self::Text(_) => <String as Type<Postgres>>::type_info(),
+            Self::Uuid(_) => <Uuid as Type<Postgres>>::type_info(),
+            Self::At(_) => <DateTime<Utc> as Type<Postgres>>::type_info(),
+            Self::Day(_) => <NaiveDate as Type<Postgres>>::type_info(),
+            Self::Json(_) => JsonText::type_info(),
+            Self::Bytes(_) => <Vec<u8> as Type<Postgres>>::type_info(),
+        }
+    }
+
     /// As a cell of the one JSON parameter that carries a batch of rows to PostgreSQL.
     pub fn into_json(self) -> serde_json::Value {
         use serde_json::Value as Json;
