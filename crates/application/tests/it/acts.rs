@@ -15,8 +15,8 @@ fn note(text: &str) -> Act {
     Act::Note { visibility: Visibility::Internal, text: text.to_owned() }
 }
 
-fn once(key: &str, content: &str) -> Option<OperationKey> {
-    Some(OperationKey::idempotency("native", key, content.as_bytes().to_vec()))
+fn once(key: &str, content: &str) -> OperationKey {
+    OperationKey::idempotency("native", key, content.as_bytes().to_vec())
 }
 
 on_both_databases! {
@@ -71,7 +71,7 @@ on_both_databases! {
         let process = Process::start(&fresh, &master).await;
         let request = process.submitted(hole()).await;
         let act = async |organisation: &application::Organisation, content: &str| {
-            organisation.execute(AGENT, request, note("une fois"), None, once("1", content)).await
+            organisation.execute(AGENT, request, note("une fois"), None, Some(once("1", content))).await
         };
         let first = act(&process.organisation, "a").await.expect("noted");
         let again = act(&process.organisation, "a").await.expect("the same");

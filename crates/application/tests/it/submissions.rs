@@ -9,8 +9,8 @@ use vault::MasterKey;
 
 use crate::fixture::{AGENT, Process, Told, answer, decoded, elodie, fields, hole};
 
-fn once(key: &str) -> Option<OperationKey> {
-    Some(OperationKey::idempotency("open311", key, b"body".to_vec()))
+fn once(key: &str) -> OperationKey {
+    OperationKey::idempotency("open311", key, b"body".to_vec())
 }
 
 fn request_of(outcome: &Outcome) -> RequestId {
@@ -76,9 +76,9 @@ on_both_databases! {
             description: Some("Au secours".to_owned()),
             ..hole()
         };
-        let outcome = process.organisation.submit(AGENT, danger.clone(), once("1")).await.expect("recorded");
+        let outcome = process.organisation.submit(AGENT, danger.clone(), Some(once("1"))).await.expect("recorded");
         assert!(matches!(&outcome, Outcome::Emergency { code, replayed: false } if code.as_str() == "life"));
-        let outcome = process.organisation.submit(AGENT, danger, once("1")).await.expect("recorded");
+        let outcome = process.organisation.submit(AGENT, danger, Some(once("1"))).await.expect("recorded");
         assert!(matches!(&outcome, Outcome::Emergency { code, replayed: true } if code.as_str() == "life"));
         assert_eq!(process.kinds().await, ["contact.directed_to_911"]);
         assert!(process.organisation.find_persons(&query("elodie.canari@example.org"), 9).await.expect("searched").is_empty());
@@ -111,10 +111,10 @@ on_both_databases! {
         let master = MasterKey::generate();
         let process = Process::start(&fresh, &master).await;
         let submission = Submission { requester: Some(elodie()), ..hole() };
-        let first = process.organisation.submit(AGENT, submission.clone(), once("1")).await.expect("submitted");
-        let again = process.organisation.submit(AGENT, submission.clone(), once("1")).await.expect("the same");
+        let first = process.organisation.submit(AGENT, submission.clone(), Some(once("1"))).await.expect("submitted");
+        let again = process.organisation.submit(AGENT, submission.clone(), Some(once("1"))).await.expect("the same");
         let restarted = Process::start(&fresh.another_process().await, &master).await;
-        let later = restarted.organisation.submit(AGENT, submission.clone(), once("1")).await.expect("the same");
+        let later = restarted.organisation.submit(AGENT, submission.clone(), Some(once("1"))).await.expect("the same");
         assert!(matches!((&first, &again, &later), (
             Outcome::Created { replayed: false, .. },
             Outcome::Created { replayed: true, .. },
@@ -126,7 +126,7 @@ on_both_databases! {
         let other_body = Some(OperationKey::idempotency("open311", "1", b"another".to_vec()));
         let error = process.organisation.submit(AGENT, submission.clone(), other_body).await.expect_err("reused");
         assert!(matches!(error, SubmitError::OperationReused));
-        let other_key = process.organisation.submit("key_other", submission.clone(), once("1")).await.expect("submitted");
+        let other_key = process.organisation.submit("key_other", submission.clone(), Some(once("1"))).await.expect("submitted");
         assert_ne!(request_of(&other_key), first.0, "two portals never collide");
         let other_door = Some(OperationKey::idempotency("native", "1", b"body".to_vec()));
         let other_door = process.organisation.submit(AGENT, submission, other_door).await.expect("submitted");
@@ -148,7 +148,7 @@ on_both_databases! {
             .map(|_| {
                 let organisation = process.organisation.clone();
                 let submission = Submission { requester: Some(elodie()), ..hole() };
-                tokio::spawn(async move { organisation.submit(AGENT, submission, once("1")).await })
+                tokio::spawn(async move { organisation.submit(AGENT, submission, Some(once("1"))).await })
             })
             .collect();
         let mut fresh_answers = 0;
@@ -198,13 +198,12 @@ on_both_databases! {
         let submit = async |requester| {
             let request = process.submitted(Submission { requester: Some(requester), ..hole() }).await;
             let log = process.log().await;
-            let events = log.iter().filter(|record| record.stream == request.stream()).map(decoded);
+            let mut events = log.iter().filter(|record| record.stream == request.stream()).map(decoded);
             events
-                .filter_map(|event| match event {
+                .find_map(|event| match event {
                     Event::Request(request::Event::Submitted(submitted)) => submitted.requester,
                     _ => None,
                 })
-                .next()
                 .expect("somebody asked")
         };
         let first = submit(elodie()).await;
