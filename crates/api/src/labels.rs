@@ -88,6 +88,35 @@ mod tests {
         accepts(";;;,,,", Language::Fr);
     }
 
+    /// Every Rust source of the workspace in one text.
+    fn sources() -> String {
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))];
+        let mut all = String::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    all.push_str(&std::fs::read_to_string(path).expect("a source"));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn no_words_are_left_that_nobody_says() {
+        let sources = sources();
+        for key in FRENCH.keys() {
+            let (_, code) = key.split_once('.').expect("a key names its area");
+            let code = code.strip_suffix(".detail").unwrap_or(code);
+            let last = code.rsplit('.').next().unwrap_or(code);
+            let said = [key.as_str(), code, last].iter().any(|word| sources.contains(&format!("\"{word}\"")));
+            assert!(said, "{key} is in the catalogues and in no source");
+        }
+    }
+
     #[test]
     fn both_catalogues_hold_the_same_keys_and_no_empty_text() {
         assert!(FRENCH.keys().eq(ENGLISH.keys()));

@@ -11,7 +11,7 @@ use domain::words::Language;
 
 use crate::{
     labels::{language_of, say},
-    problem::tag,
+    problem::{in_language, tag},
     state::ApiState,
 };
 
@@ -49,8 +49,7 @@ pub(crate) async fn first(State(state): State<ApiState>, headers: HeaderMap) -> 
         .collect();
     let mut response = Html(page(language, &base, &organisations)).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(tag(language)));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
+    in_language(headers, language);
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response

@@ -8,7 +8,7 @@
 use axum::{
     Json,
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -56,6 +56,7 @@ facts! {
     RequestStale = "request.stale", PRECONDITION_FAILED;
     RequestConflict = "request.conflict", CONFLICT;
     RequestEmergency = "request.emergency", CONFLICT;
+    PersonConflict = "person.conflict", CONFLICT;
     PersonUnknown = "person.unknown", NOT_FOUND;
     OperationReused = "operation.reused", UNPROCESSABLE_ENTITY;
     OperationUnreadable = "operation.unreadable", BAD_REQUEST;
@@ -176,7 +177,6 @@ impl Problem {
         if let Some(etag) = self.etag.as_deref().and_then(|etag| HeaderValue::try_from(etag).ok()) {
             headers.insert(header::ETAG, etag);
         }
-        headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
     }
 
     fn json(&self, language: Language) -> Response {
@@ -193,9 +193,15 @@ impl Problem {
         self.headers(&mut response);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(tag(language)));
+        in_language(headers, language);
         response
     }
+}
+
+/// Says in which language an answer is, and that it was chosen.
+pub(crate) fn in_language(headers: &mut HeaderMap, language: Language) {
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(tag(language)));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
 }
 
 pub(crate) fn tag(language: Language) -> &'static str {
@@ -295,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn a_problem_names_its_fields_and_repeats_no_input() {
         let problem =
-            Problem::fields(vec![FieldError::new("/answers/0", "bad_choice"), FieldError::new("page", "bad_number")]);
+            Problem::fields(vec![FieldError::new("/unit", "bad_code"), FieldError::new("page", "bad_number")]);
         insta::assert_json_snapshot!(body(problem, Language::Fr).await);
     }
 

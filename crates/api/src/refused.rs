@@ -48,7 +48,7 @@ impl From<MergeError> for Problem {
         match error {
             MergeError::Refused(code) => Self::refused(code),
             MergeError::NotFound => Fact::PersonUnknown.into(),
-            MergeError::Conflict => Fact::RequestConflict.into(),
+            MergeError::Conflict => Fact::PersonConflict.into(),
             MergeError::OperationReused => Fact::OperationReused.into(),
             MergeError::Overloaded => Fact::ServerOverloaded.into(),
             MergeError::Unknown => Fact::ServerUnknownOutcome.into(),

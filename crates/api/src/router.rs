@@ -101,7 +101,7 @@ fn served(
 }
 
 /// Bodies, time and panics within bounds; what goes beyond is an error like any other.
-fn bounded(router: Router<ApiState>) -> Router<ApiState> {
+fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let bounds = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a handler panicked");
@@ -121,14 +121,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// One line and one measure. The address is in neither: it may hold a key, a number, a name.
 async fn observe(request: Request, next: Next) -> Response {
     let id = RandomIds.uuid().simple().to_string();
-    let method = request.method().clone();
+    let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
     let started = Instant::now();
     let mut response = next.run(request).await;
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
-    tracing::info!(request = %id, %method, route, status, milliseconds = seconds * 1_000.0, "answered");
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    tracing::info!(request = %id, method, route, status, milliseconds = seconds * 1_000.0, "answered");
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::histogram!("guichet_http_seconds", &labels).record(seconds);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, HeaderValue::try_from(id).expect("hexadecimal digits"));
@@ -138,11 +138,42 @@ async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
+/// A measure with a label that callers choose would grow without end.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::PUT, Method::PATCH];
+    const NAMES: [&str; 6] = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH"];
+    KNOWN.iter().position(|known| known == method).map_or("other", |index| NAMES[index])
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt;
+
     use super::*;
+
+    async fn panicking() {
+        panic!("with words that nobody outside must read");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_like_any_other() {
+        let router = bounded(Router::new().route("/", get(panicking))).layer(middleware::from_fn(problem::json_layer));
+        let response =
+            router.oneshot(Request::get("/").body(Body::empty()).expect("a request")).await.expect("infallible");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let bytes = to_bytes(response.into_body(), 10_000).await.expect("a short body");
+        let body = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        assert!(body.contains("server.failed") && !body.contains("words"), "{body}");
+    }
+
+    #[test]
+    fn a_method_that_nobody_knows_is_one_label() {
+        assert_eq!(known(&Method::DELETE), "DELETE");
+        assert_eq!(known(&"BREW".parse().expect("a method")), "other");
+    }
 
     #[test]
     fn no_route_stands_twice_in_the_tables() {

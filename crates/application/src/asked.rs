@@ -78,13 +78,18 @@ impl Asked {
     }
 
     /// The event of the person: registered, or known already and adding to what is known.
-    pub(crate) fn decide_person(&self, details: person::Details, known: bool) -> Result<Vec<person::Event>, NoRequest> {
-        let (state, act) = match known {
-            true => (person::State::Registered, person::Act::AddDetails(details)),
-            false => (person::State::Unknown, person::Act::Register(details)),
+    pub(crate) fn decide_person(
+        &self,
+        details: person::Details,
+        known: bool,
+    ) -> Result<Vec<person::Event>, Vec<Problem>> {
+        let (state, act) = if known {
+            (person::State::Registered, person::Act::AddDetails(details))
+        } else {
+            (person::State::Unknown, person::Act::Register(details))
         };
         let command = person::Command { rules: self.rules.clone(), at: self.at, act };
-        Person::decide(&state, command).map_err(|refusal| NoRequest::Invalid(problems::of_person(&refusal)))
+        Person::decide(&state, command).map_err(|refusal| problems::of_person(&refusal))
     }
 
     /// Recorded whatever the declaration says of that emergency: the words to show are the only thing it may lack.

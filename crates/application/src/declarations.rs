@@ -51,6 +51,10 @@ impl Declarations {
         self.rules.borrow().clone()
     }
 
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Arc<Rules>>> {
+        self.rules.subscribe()
+    }
+
     /// What the next publication expects of the stream.
     pub(crate) fn expected(&self) -> Expected {
         self.known().revision.map_or(Expected::NoStream, Expected::Revision)

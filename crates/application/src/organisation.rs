@@ -14,6 +14,7 @@ use domain::{
     time::Instant,
 };
 use event_store::{Direction, EventStore, From};
+use tokio::sync::watch;
 use vault::{ForeignToken, Vault};
 
 use crate::{
@@ -81,6 +82,11 @@ impl Organisation {
         self.0.declarations.rules().expect("an organisation does not start without a declaration")
     }
 
+    /// Tells when the rules change. Never empty: an organisation does not start without a declaration.
+    pub fn watch_rules(&self) -> watch::Receiver<Option<Arc<Rules>>> {
+        self.0.declarations.watch()
+    }
+
     /// Appends a new version to the log. `false` when that text is published already; another text for a published
     /// version is refused, for promises were made by it.
     pub async fn publish(&self, declaration: Declaration, text: String) -> Result<bool, PublishError> {
@@ -106,8 +112,12 @@ impl Organisation {
             let mut draft = Draft::new(PROGRAM, None);
             draft.write(known.stream().to_owned(), known.expected(), vec![(self.0.ids.uuid(), published.into())]);
             match self.append(draft, None).await {
-                // Ours, or that of another process that starts with the same file: the stream says which.
-                Ok(_) | Err(WriteError::Conflict { .. }) => known.catch_up(&self.0.store).await?,
+                Ok(_) => {
+                    known.catch_up(&self.0.store).await?;
+                    return Ok(true);
+                }
+                // Another process published meanwhile, perhaps this very file: the stream says what.
+                Err(WriteError::Conflict { .. }) => known.catch_up(&self.0.store).await?,
                 Err(error) => return Err(PublishError::Append { version: declaration.version, source: error.into() }),
             }
         }

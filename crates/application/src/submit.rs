@@ -12,6 +12,7 @@ use domain::{
     person, request,
 };
 use event_store::{Expected, Operation};
+use vault::{SubjectKey, VaultError};
 
 use crate::{
     asked::{Asked, NoRequest, all_terms, linking_terms, new_details},
@@ -42,11 +43,11 @@ impl Organisation {
         let mut known = self.known_person(asked.details.as_ref()).await?;
         let mut attempts = 1..ATTEMPTS;
         loop {
-            match self.try_submit(actor, &asked, known, operation.clone()).await {
-                Err(Failed::Write(WriteError::Conflict { .. })) if attempts.next().is_some() => {
-                    // A number was taken, or the person is indexed but was never registered: whoever began that did
-                    // not come to the end. New ids answer both.
-                    known = None;
+            match self.try_submit(actor, &asked, known, operation).await {
+                Err(Failed::Write(WriteError::Conflict { stream })) if attempts.next().is_some() => {
+                    // A number was taken: other ids have another. A person who is indexed but not there was erased
+                    // meanwhile, or was never registered by whoever began to: then somebody new asks.
+                    known = known.filter(|person| person.stream() != stream);
                 }
                 Err(Failed::Write(error)) => return Err(error.into()),
                 Err(Failed::Invalid(invalid)) => return Err(problems(invalid)),
@@ -104,16 +105,17 @@ impl Organisation {
         } else {
             (details.clone(), Expected::NoStream)
         };
-        let events = asked.decide_person(details, known)?;
+        let events = asked.decide_person(details, known).map_err(Failed::Invalid)?;
         let key = if known {
+            let key = self.person_key(person).await?;
             vault.remember(&stream, &terms).await.map_err(WriteError::from)?;
-            vault.key_for(&stream).await
+            key
         } else {
-            vault.create_key(&stream, &terms).await
+            vault.create_key(&stream, &terms).await.map_err(WriteError::from)?
         };
         let events = events.into_iter().map(|event| (self.0.ids.uuid(), event.into())).collect();
         draft.write(stream.clone(), expected, events);
-        draft.seal(&stream, &key.map_err(WriteError::from)?);
+        draft.seal(&stream, &key);
         Ok(())
     }
 
@@ -131,12 +133,20 @@ impl Organisation {
         draft.write(Number::of(request).stream(), Expected::NoStream, vec![(self.0.ids.uuid(), reserved.into())]);
         if draft.holds_plain(&stream) {
             let key = match person {
-                Some(person) => self.0.vault.key_for(&person.stream()).await?,
+                Some(person) => self.person_key(person).await?,
                 None => self.0.vault.create_key(&stream, &[]).await?,
             };
             draft.seal(&stream, &key);
         }
         Ok(())
+    }
+
+    /// The key of somebody who is known; a conflict when they were erased since.
+    async fn person_key(&self, person: PersonId) -> Result<SubjectKey, WriteError> {
+        self.0.vault.key_for(&person.stream()).await.map_err(|error| match error {
+            VaultError::Destroyed => WriteError::Conflict { stream: person.stream() },
+            error => error.into(),
+        })
     }
 
     /// Who has that e-mail or telephone: the best match, by e-mail before telephone.
@@ -182,15 +192,5 @@ enum Failed {
 impl From<WriteError> for Failed {
     fn from(error: WriteError) -> Self {
         Self::Write(error)
-    }
-}
-
-impl From<NoRequest> for Failed {
-    fn from(why: NoRequest) -> Self {
-        match why {
-            NoRequest::Invalid(problems) => Self::Invalid(problems),
-            // Only a request's answers can be an emergency.
-            NoRequest::Emergency(_) => Self::Invalid(vec![]),
-        }
     }
 }

@@ -201,7 +201,7 @@ fn log_by_slug(slug: &str) -> Statement {
 }
 
 fn insert_log(slug: &str) -> Statement {
-    #[allow(clippy::disallowed_methods, reason = "the epoch names this history for ever and is drawn here, once")]
+    // The epoch names this history for ever and is drawn here, once.
     let epoch = Uuid::new_v4();
     Statement::new(
         "insert into log_directory (id, slug, epoch)

@@ -21,6 +21,8 @@ pub enum DbError {
     Task(#[from] tokio::task::JoinError),
     #[error("expected one row, found none")]
     NoRow,
+    #[error("the database fell silent")]
+    Silent,
     #[error("{0}")]
     Refused(String),
 }
@@ -37,6 +39,7 @@ impl DbError {
                 None => false,
             },
             Self::Sql(error) => matches!(error, sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. }),
+            Self::Silent => false,
             _ => true,
         }
     }

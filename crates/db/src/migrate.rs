@@ -63,6 +63,8 @@ pub(crate) async fn run(db: &Db, versions: &'static [i64]) -> Result<(), DbError
 pub fn fingerprint() -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    MIGRATIONS.iter().for_each(|migration| migration.postgres.hash(&mut hasher));
+    for migration in &MIGRATIONS {
+        migration.postgres.hash(&mut hasher);
+    }
     hasher.finish()
 }

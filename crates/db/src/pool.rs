@@ -55,7 +55,8 @@ impl Db {
             .statement_cache_capacity(500)
             .disable_statement_logging();
         let options = match durability {
-            Durability::Full => options.synchronous(SqliteSynchronous::Full),
+            // What is deleted here is deleted for good: keys that were destroyed leave no bytes on free pages.
+            Durability::Full => options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "on"),
             // A read model is folded in bulk: a large cache and a late checkpoint are worth four times the speed.
             Durability::Normal => options
                 .synchronous(SqliteSynchronous::Normal)
@@ -291,7 +292,7 @@ impl Db {
                 readers.acquire().await?.prepare(text).await?;
             }
             Pools::Postgres { pool, .. } => {
-                pool.acquire().await?.prepare(text).await?;
+                pool.acquire().await?.prepare_with(text, &statement.postgres_types()).await?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgTypeInfo};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
@@ -86,6 +86,11 @@ impl Statement {
             Cow::Borrowed(text) => text.into_sql_str(),
             Cow::Owned(text) => AssertSqlSafe(text.clone()).into_sql_str(),
         }
+    }
+
+    /// What the driver tells PostgreSQL of each value: `$1 is null` alone would leave it guessing.
+    pub(crate) fn postgres_types(&self) -> Vec<PgTypeInfo> {
+        self.values.iter().map(Value::postgres_type).collect()
     }
 
     pub(crate) fn sqlite_arguments(self) -> Result<SqliteArguments, DbError> {

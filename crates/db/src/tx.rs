@@ -153,16 +153,18 @@ impl Tx {
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbError> {
-        Ok(match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        })
+        let ended = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        };
+        Ok(ended?)
     }
 
     pub(crate) async fn rollback(self) -> Result<(), DbError> {
-        Ok(match self {
-            Self::Sqlite(tx) => tx.rollback().await?,
-            Self::Postgres(tx) => tx.rollback().await?,
-        })
+        let ended = match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.rollback().await,
+        };
+        Ok(ended?)
     }
 }

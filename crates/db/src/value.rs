@@ -59,18 +59,30 @@ impl Value {
         }
     }
 
+    pub(crate) fn postgres_type(&self) -> PgTypeInfo {
+        match self {
+            Self::Bool(_) => <bool as Type<Postgres>>::type_info(),
+            Self::Int(_) => <i64 as Type<Postgres>>::type_info(),
+            Self::Text(_) => <String as Type<Postgres>>::type_info(),
+            Self::Uuid(_) => <Uuid as Type<Postgres>>::type_info(),
+            Self::At(_) => <DateTime<Utc> as Type<Postgres>>::type_info(),
+            Self::Day(_) => <NaiveDate as Type<Postgres>>::type_info(),
+            Self::Json(_) => JsonText::type_info(),
+            Self::Bytes(_) => <Vec<u8> as Type<Postgres>>::type_info(),
+        }
+    }
+
     /// As a cell of the one JSON parameter that carries a batch of rows to PostgreSQL.
     pub fn into_json(self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
             Self::Bool(value) => value.map_or(Json::Null, Json::from),
             Self::Int(value) => value.map_or(Json::Null, Json::from),
-            Self::Text(value) => value.map_or(Json::Null, Json::from),
+            // JSON as a string too, cast back in the statement: re-printing it here could change its bytes.
+            Self::Text(value) | Self::Json(value) => value.map_or(Json::Null, Json::from),
             Self::Uuid(value) => value.map_or(Json::Null, |id| id.hyphenated().to_string().into()),
             Self::At(value) => value.map_or(Json::Null, |at| instant_text(at).into()),
             Self::Day(value) => value.map_or(Json::Null, |day| day_text(day).into()),
-            // As a string, cast back to json in the statement: re-printing it here could change its bytes.
-            Self::Json(value) => value.map_or(Json::Null, Json::from),
             Self::Bytes(value) => value.map_or(Json::Null, |bytes| bytea_text(&bytes).into()),
         }
     }

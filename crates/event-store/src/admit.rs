@@ -200,9 +200,9 @@ impl<'a> Admitting<'a, '_> {
         let mut conflict = None;
         for write in writes {
             let found: Vec<_> = write.events.iter().filter_map(|event| self.find(&write.stream, event.id)).collect();
-            let whole = found.len() == write.events.len();
             let consecutive = found.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0);
-            if !found.is_empty() && !(whole && consecutive) {
+            let whole = consecutive && found.len() == write.events.len();
+            if !whole && !found.is_empty() {
                 conflict = Some(write);
             }
             unknown |= found.is_empty();
@@ -353,4 +353,4 @@ fn conflicting(stream: &str, expected: Expected, revision: i64) -> AppendError {
 
 #[cfg(test)]
 #[path = "admit_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -81,7 +81,7 @@ impl ReadRow for StoredOperation {
 impl EventStore {
     /// Starts the log's writer. Gives the log its head row if it has none.
     pub async fn open(db: Db, entry: &LogEntry) -> Result<Self, StoreError> {
-        Self::open_with(db, entry, || DateTime::from(SystemTime::now())).await
+        Self::open_with(db, entry, system_clock).await
     }
 
     /// As [`EventStore::open`], by another clock.
@@ -252,6 +252,11 @@ impl EventStore {
         let hash: Option<([u8; 32],)> = self.0.db.fetch_optional(read::hash_at(self.0.log, position)).await?;
         Ok(hash.map(|(hash,)| hash))
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "`recorded_at` is when the log took an event; no decision reads it")]
+fn system_clock() -> DateTime<Utc> {
+    DateTime::from(SystemTime::now())
 }
 
 fn storage(error: StoreError) -> AppendError {

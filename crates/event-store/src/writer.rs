@@ -65,7 +65,9 @@ impl<L: Log> Writer<L> {
         let mut carried = None;
         while let Some(batch) = self.receive(&mut carried).await {
             let now = Instant::now();
-            batch.iter().for_each(|waiting| self.figures.queue.record(now - waiting.since));
+            for waiting in &batch {
+                self.figures.queue.record(now - waiting.since);
+            }
             self.settle(batch).await;
         }
     }

@@ -116,11 +116,12 @@ pub(crate) fn parse(path: &Path, text: String) -> Result<DeclarationFile, Mistak
 
     let found = declaration.mistakes();
     if !found.is_empty() {
-        let told =
-            found.into_iter().map(|found| mistake(offset_of(&table, &found.at.0), found.at.to_string(), found.problem));
+        let told = found
+            .into_iter()
+            .map(|found| mistake(Some(offset_of(&table, &found.at.0)), found.at.to_string(), found.problem));
         return Err(Mistakes(told.collect()));
     }
-    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hexadecimal(&Sha256::digest(text.as_bytes()));
     Ok(DeclarationFile { path: path.to_owned(), text, sha256, declaration })
 }
 
@@ -137,7 +138,7 @@ fn mistakes_between(files: &mut [DeclarationFile]) -> Vec<Mistake> {
         let mut mistake = |field: &str, problem: String| {
             let line = DeTable::parse(&file.text)
                 .ok()
-                .and_then(|table| offset_of(&table, &[Step::Field(field.to_owned())]))
+                .map(|table| offset_of(&table, &[Step::Field(field.to_owned())]))
                 .map_or(1, |offset| line_of(&file.text, offset));
             mistakes.push(Mistake { file: file.path.clone(), line, field: field.to_owned(), problem });
         };
@@ -177,17 +178,24 @@ fn date_as_text(value: &mut DeValue<'_>) {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    use fmt::Write;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all that is written");
+        text
+    })
+}
+
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Where a field stands in the text, or the nearest that holds it when it is absent.
-fn offset_of(table: &Spanned<DeTable<'_>>, path: &[Step]) -> Option<usize> {
-    let Some((Step::Field(name), rest)) = path.split_first() else { return Some(table.span().start) };
-    let Some((key, value)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == name) else {
-        return Some(table.span().start);
-    };
-    Some(offset_in(value, rest).unwrap_or(key.span().start))
+fn offset_of(table: &Spanned<DeTable<'_>>, path: &[Step]) -> usize {
+    let Some((Step::Field(name), rest)) = path.split_first() else { return table.span().start };
+    let found = table.get_ref().iter().find(|(key, _)| key.get_ref() == name);
+    found.map_or(table.span().start, |(key, value)| offset_in(value, rest).unwrap_or(key.span().start))
 }
 
 fn offset_in(value: &Spanned<DeValue<'_>>, path: &[Step]) -> Option<usize> {

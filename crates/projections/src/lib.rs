@@ -33,6 +33,7 @@ mod check;
 mod digest;
 mod rebuild;
 mod replay;
+mod statements;
 
 pub use check::{
     CheckError, CheckReport, CheckedModel, CheckedTable, Difference as CheckDifference, DifferenceKind, Problem, check,

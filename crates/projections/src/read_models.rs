@@ -142,13 +142,8 @@ impl ReadModels {
 
     /// Rows of one read model. In the text `@<table>` names each of its tables, `@columns` the columns of `R`, and
     /// `@each` the function that unfolds a list made by [`list_of`].
-    pub(crate) async fn fetch<P: Projection, R: Columns>(
-        &self,
-        sql: &'static str,
-        values: Vec<Value>,
-    ) -> Result<Vec<R>, ReadError> {
+    pub(crate) async fn fetch<P: Projection, R: Columns>(&self, statement: Statement) -> Result<Vec<R>, ReadError> {
         let generation = self.current::<P>().await?;
-        let statement = Statement::new(sql, values);
         match self.0.read.fetch_all(fill::<P, R>(statement.clone(), &generation)).await {
             // Perhaps a switch has dropped the table: then there is another.
             Err(error) if error.is_permanent() => {
@@ -207,7 +202,7 @@ impl ReadModels {
         Ok(Some((revision, tail)))
     }
 
-    async fn current<P: Projection>(&self) -> Result<Generation, ReadError> {
+    pub(crate) async fn current<P: Projection>(&self) -> Result<Generation, ReadError> {
         if let Some(known) = self.known().get(P::NAME) {
             return Ok(known.clone());
         }

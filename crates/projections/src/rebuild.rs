@@ -45,7 +45,9 @@ pub enum RebuildOutcome {
     Serving,
     /// Another process put one in service first; that one stays.
     Superseded,
-    /// The one that serves, if any, stays.
+    /// Nothing served before: it serves what stood before the event that it cannot fold.
+    Stopped(Unfoldable),
+    /// The one that serves stays.
     Failed(Unfoldable),
 }
 
@@ -86,16 +88,48 @@ struct Filling {
     failed: Option<Unfoldable>,
 }
 
+/// Fills what is asked for. Where nothing serves yet, a model that cannot fold some event is filled up to it and
+/// stopped there, as the runner would have stopped it.
 pub(crate) async fn fill(
     models: &ReadModels,
     which: Vec<&'static dyn Model>,
     tell: Tell<'_>,
 ) -> Result<RebuildReport, RebuildError> {
+    let head = models.store().head().await?;
+    let mut report = RebuildReport { events: head.position, models: Vec::new() };
+    let mut rounds = vec![(which, head)];
+    while let Some((which, until)) = rounds.pop() {
+        for (filling, outcome) in fill_until(models, which, &until, &mut *tell).await? {
+            match outcome {
+                RebuildOutcome::Failed(unfoldable) if filling.replacing.is_none() => {
+                    let before = before(models, &until, unfoldable.position).await?;
+                    rounds.push((vec![filling.model], before));
+                }
+                outcome => report.models.push(filling.rebuilt(outcome)),
+            }
+        }
+    }
+    models.forget_all();
+    Ok(report)
+}
+
+/// The head as it was before the event at `position`.
+async fn before(models: &ReadModels, head: &Head, position: i64) -> Result<Head, RebuildError> {
+    let position = position - 1;
+    let hash = if position == 0 { None } else { models.store().hash_at(position).await? };
+    Ok(Head { position, hash: hash.unwrap_or(head.hash), ..*head })
+}
+
+async fn fill_until(
+    models: &ReadModels,
+    which: Vec<&'static dyn Model>,
+    head: &Head,
+    tell: Tell<'_>,
+) -> Result<Vec<(Filling, RebuildOutcome)>, RebuildError> {
     let (store, read) = (models.store(), models.read());
-    let head = store.head().await?;
     let mut fillings = Vec::new();
     for model in which {
-        fillings.push(begin(read, model, &head).await?);
+        fillings.push(begin(read, model, head).await?);
     }
     if head.position > 0 {
         for partition in replay::partitions(head.position) {
@@ -105,12 +139,24 @@ pub(crate) async fn fill(
             write(read, &mut fillings, finished, &mut *tell).await?;
         }
     }
-    let mut report = RebuildReport { events: head.position, models: Vec::new() };
-    for filling in fillings {
-        report.models.push(complete(models, filling, &head).await?);
+    let mut filled = Vec::new();
+    for mut filling in fillings {
+        let outcome = complete(models, &mut filling, head).await?;
+        filled.push((filling, outcome));
     }
-    models.forget_all();
-    Ok(report)
+    Ok(filled)
+}
+
+impl Filling {
+    fn rebuilt(&self, outcome: RebuildOutcome) -> Rebuilt {
+        Rebuilt {
+            name: self.model.name(),
+            version: self.model.version(),
+            generation: self.generation.generation,
+            rows: self.rows,
+            outcome,
+        }
+    }
 }
 
 async fn begin(read: &Db, model: &'static dyn Model, head: &Head) -> Result<Filling, RebuildError> {
@@ -179,34 +225,32 @@ async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<V
 }
 
 /// Cells, indexes, checkpoint; then the events that came meanwhile; then the switch.
-async fn complete(models: &ReadModels, mut filling: Filling, head: &Head) -> Result<Rebuilt, RebuildError> {
+async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Result<RebuildOutcome, RebuildError> {
     let read = models.read();
-    let model = filling.model;
-    if filling.failed.is_none() {
-        if let Some(shape) = model.cell_shape() {
-            let cells = std::mem::take(&mut filling.cells).into_rows(shape);
-            filling.rows += cells.len() as i64;
-            for batch in cut(cells) {
-                insert(read, shape, filling.generation.table(shape), batch).await?;
-            }
-        }
-        generation::index(read, model, &filling.generation).await?;
-        filling.generation = place(read, &filling.generation, head).await?;
-    }
     let outcome = match filling.failed.take() {
         Some(unfoldable) => RebuildOutcome::Failed(unfoldable),
-        None => serve(models, model, &mut filling.generation, filling.replacing).await?,
+        None => {
+            finish(read, filling, head).await?;
+            serve(models, filling).await?
+        }
     };
-    if outcome != RebuildOutcome::Serving {
+    if matches!(outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Superseded) {
         generation::discard(read, filling.generation.clone()).await?;
     }
-    Ok(Rebuilt {
-        name: model.name(),
-        version: model.version(),
-        generation: filling.generation.generation,
-        rows: filling.rows,
-        outcome,
-    })
+    Ok(outcome)
+}
+
+async fn finish(read: &Db, filling: &mut Filling, head: &Head) -> Result<(), DbError> {
+    if let Some(shape) = filling.model.cell_shape() {
+        let cells = std::mem::take(&mut filling.cells).into_rows(shape);
+        filling.rows += cells.len() as i64;
+        for batch in cut(cells) {
+            insert(read, shape, filling.generation.table(shape), batch).await?;
+        }
+    }
+    generation::index(read, filling.model, &filling.generation).await?;
+    filling.generation = place(read, &filling.generation, head).await?;
+    Ok(())
 }
 
 /// Puts the checkpoint where the fold ended.
@@ -220,21 +264,20 @@ async fn place(read: &Db, generation: &Generation, head: &Head) -> Result<Genera
     Ok(placed)
 }
 
-async fn serve(
-    models: &ReadModels,
-    model: &'static dyn Model,
-    generation: &mut Generation,
-    replacing: Option<i64>,
-) -> Result<RebuildOutcome, RebuildError> {
+async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutcome, RebuildError> {
     loop {
-        if let Some(unfoldable) = catch_up(models, model, generation).await? {
-            return Ok(RebuildOutcome::Failed(unfoldable));
+        let stopped = catch_up(models, filling.model, &mut filling.generation).await?;
+        if let (Some(unfoldable), Some(_)) = (&stopped, filling.replacing) {
+            return Ok(RebuildOutcome::Failed(unfoldable.clone()));
         }
-        match generation::switch(models.read(), model, generation, replacing).await? {
-            Switched::Done => return Ok(RebuildOutcome::Serving),
+        match generation::switch(models.read(), filling.model, &filling.generation, filling.replacing).await? {
+            Switched::Done => {}
             Switched::Superseded => return Ok(RebuildOutcome::Superseded),
-            Switched::Behind => {}
+            Switched::Behind => continue,
         }
+        let Some(unfoldable) = stopped else { return Ok(RebuildOutcome::Serving) };
+        generation::stop(models.read(), &filling.generation, &unfoldable.why, unfoldable.position).await?;
+        return Ok(RebuildOutcome::Stopped(unfoldable));
     }
 }
 
@@ -256,7 +299,10 @@ async fn catch_up(
             Applied::Moved(moved) => *generation = moved,
             // Nobody else fills this generation: it was dropped, which the switch will find.
             Applied::Lost => return Ok(None),
-            Applied::Stopped { at, why, .. } => return Ok(Some(Unfoldable { position: at, why })),
+            Applied::Stopped { moved, at, why } => {
+                *generation = moved;
+                return Ok(Some(Unfoldable { position: at, why }));
+            }
         }
     }
 }

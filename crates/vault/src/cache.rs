@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_used_stays_and_the_rest_leaves() {
-        let cache = Cache::new(20, Duration::from_secs(3600));
+        let cache = Cache::new(20, Duration::from_hours(1));
         for key in 0..1000 {
             cache.put(key, key);
             assert_eq!(cache.get(&0), Some(0));
@@ -91,7 +91,7 @@ mod tests {
         let cache = Cache::new(20, Duration::ZERO);
         cache.put(1, 1);
         assert_eq!(cache.get(&1), None);
-        let cache = Cache::new(20, Duration::from_secs(3600));
+        let cache = Cache::new(20, Duration::from_hours(1));
         cache.put(1, 1);
         cache.remove(&1);
         assert_eq!(cache.get(&1), None);

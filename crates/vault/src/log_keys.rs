@@ -33,17 +33,16 @@ async fn open<const N: usize>(
     name: &'static str,
 ) -> Result<Secret<N>, VaultError> {
     let words = length_prefixed([b"guichet.log-key.1".as_slice(), log.slug.as_bytes(), name.as_bytes()]);
-    let wrapped = match stored(db, log, name).await? {
-        Some(wrapped) => wrapped,
-        None => {
-            // Several processes may start at once: the first insert wins and everyone reads what it wrote.
-            db.execute(Statement::new(
-                "insert into log_key (log, name, wrapped) values ($1, $2, $3) on conflict do nothing",
-                vec![log.id.into(), name.into(), wrap(master.bytes(), &words, &random::<N>()).into()],
-            ))
-            .await?;
-            stored(db, log, name).await?.ok_or(VaultError::Altered)?
-        }
+    let wrapped = if let Some(wrapped) = stored(db, log, name).await? {
+        wrapped
+    } else {
+        // Several processes may start at once: the first insert wins and everyone reads what it wrote.
+        db.execute(Statement::new(
+            "insert into log_key (log, name, wrapped) values ($1, $2, $3) on conflict do nothing",
+            vec![log.id.into(), name.into(), wrap(master.bytes(), &words, &random::<N>()).into()],
+        ))
+        .await?;
+        stored(db, log, name).await?.ok_or(VaultError::Altered)?
     };
     unwrap(master.bytes(), &words, &wrapped).map_err(|_| VaultError::WrongMasterKey { log: log.slug.clone() })
 }

@@ -78,21 +78,31 @@ async fn write(tx: &mut Tx, log: i32, asked: Vec<NewSubject>) -> Result<BTreeMap
     if inserted < keys.len() as u64 {
         read_back(tx, log, &mut keys).await?;
     }
-    let rows = terms.into_iter().map(|(subject, TermHash { field, hash })| {
-        vec![log.into(), field.as_str().into(), hash.into(), subject.into()]
-    });
-    tx.insert_rows("blind_index", &TERM_COLUMNS, rows.collect(), OnConflict::Ignore).await?;
+    let mut rows = Vec::with_capacity(terms.len());
+    for (subject, TermHash { field, hash }) in terms {
+        if !keys.contains_key(&subject) {
+            let stored = stored(tx, log, &subject).await?;
+            keys.extend(stored.map(|stored| (subject.clone(), stored)));
+        }
+        // Who was erased is not found again, whoever still holds their terms.
+        if matches!(keys.get(&subject), Some((_, Some(_)))) {
+            rows.push(vec![log.into(), field.as_str().into(), hash.into(), subject.into()]);
+        }
+    }
+    tx.insert_rows("blind_index", &TERM_COLUMNS, rows, OnConflict::Ignore).await?;
     Ok(keys)
+}
+
+async fn stored(tx: &mut Tx, log: i32, subject: &str) -> Result<Option<StoredKey>, DbError> {
+    let select = "select id, wrapped from subject_key where log = $1 and subject = $2";
+    tx.fetch_optional(Statement::new(select, vec![log.into(), subject.into()])).await
 }
 
 /// Somebody else was first with one of these subjects: theirs is the key.
 async fn read_back(tx: &mut Tx, log: i32, keys: &mut BTreeMap<String, StoredKey>) -> Result<(), DbError> {
     for (subject, key) in keys {
-        let select = "select id, wrapped from subject_key where log = $1 and subject = $2";
-        if let Some(stored) =
-            tx.fetch_optional(Statement::new(select, vec![log.into(), subject.as_str().into()])).await?
-        {
-            *key = stored;
+        if let Some(theirs) = stored(tx, log, subject).await? {
+            *key = theirs;
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     if let Some(problem) = problem::of(&mut response) {
         response = answer(&problem, format, language);
     }
+    problem::in_language(response.headers_mut(), language);
     if reads {
         // A map on any page may read what is public; nothing is written from one.
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -35,7 +36,6 @@ fn answer(problem: &Problem, format: Format, language: Language) -> Response {
     let errors = errors(problem, status, language);
     let mut response = format.answer(status, "errors", &Spark::List("error", errors));
     problem.headers(&mut response);
-    response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(problem::tag(language)));
     response
 }
 
@@ -103,7 +103,7 @@ mod tests {
     async fn each_field_has_its_own_error_in_json() {
         let problem = Problem::fields(vec![
             FieldError::new("service_code", "required"),
-            FieldError::new("attribute[odour]", "bad_choice"),
+            FieldError::new("attribute[odour]", "unknown_choice"),
         ]);
         let (status, body) = said(problem, Format::Json, Language::En).await;
         assert_eq!(status, 400);

@@ -119,7 +119,7 @@ impl Own {
             None => PgConnection::connect_with(&self.options).await?,
         };
         let answer = tokio::time::timeout(SILENCE, query.fetch_all(&mut connection)).await;
-        let rows = answer.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let rows = answer.map_err(|_| DbError::Silent)??;
         self.connection = Some(connection);
         Ok(rows)
     }

@@ -10,3 +10,4 @@ mod racing;
 mod reading;
 mod repetition;
 mod statements;
+mod verify;

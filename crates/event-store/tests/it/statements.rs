@@ -10,9 +10,8 @@ on_both_databases! {
         let entry = fresh.create_log("quebec").await.expect("the log's entry");
         let log = fresh.log(&entry).await.expect("open the log's database");
         for statement in event_store::statements() {
-            if let Err(error) = log.prepare(&statement).await {
-                panic!("{}: {error:?}", statement.sql(fresh.dialect()));
-            }
+            let prepared = log.prepare(&statement).await;
+            assert!(prepared.is_ok(), "{}: {prepared:?}", statement.sql(fresh.dialect()));
         }
     }
 }

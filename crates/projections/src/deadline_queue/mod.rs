@@ -3,7 +3,7 @@
 //! A promise leaves the queue when it is settled; a planned request is owed no date and is not here (S2-25, A16).
 //! Overdue is asked, never written: `due_at <= now`. A paused promise keeps its `due_at` and is flagged.
 
-mod queries;
+pub(crate) mod queries;
 
 use domain::{
     codec::{Event, Recorded},

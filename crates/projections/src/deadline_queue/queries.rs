@@ -1,6 +1,7 @@
 //! The queue: due soon, overdue, paused; by unit, product and standard; ordered by due instant.
 
-use db::Value;
+use chrono::TimeDelta;
+use db::{Statement, Value};
 use domain::{declaration::Priority, ids::RequestId, promise::Milestone, time::Instant, words::Code};
 use serde::{Deserialize, Serialize};
 
@@ -49,37 +50,38 @@ impl Cursor {
 
 /// Open promises, earliest due first.
 pub async fn list(models: &ReadModels, filter: &Filter, page: &Page<Cursor>) -> Result<Vec<Owed>, ReadError> {
+    models.fetch::<DeadlineQueue, _>(list_statement(filter, page)).await
+}
+
+pub(crate) fn list_statement(filter: &Filter, page: &Page<Cursor>) -> Statement {
     let (after, until, paused) = match filter.window {
         Window::Open => (None, None, None),
         Window::Soon { now, until } => (Some(now), Some(until), Some(false)),
-        // `due_at` is exclusive: at that instant the promise is overdue.
-        Window::Overdue { now } => (None, Some(now), Some(false)),
+        // `due_at` is exclusive: at that very instant the promise is overdue. Instants are whole microseconds.
+        Window::Overdue { now } => (None, Some(now + TimeDelta::microseconds(1)), Some(false)),
         Window::Paused => (None, None, Some(true)),
     };
-    let inclusive = matches!(filter.window, Window::Overdue { .. });
     let cursor = page.after.as_ref();
-    models
-        .fetch::<DeadlineQueue, _>(
-            LIST,
-            vec![
-                after.into(),
-                until.map(|until| if inclusive { until + chrono::TimeDelta::microseconds(1) } else { until }).into(),
-                paused.into(),
-                filter.unit.value(),
-                filter.product.value(),
-                filter.standard.value(),
-                filter.milestone.value(),
-                filter.priority.value(),
-                filter.area.value(),
-                cursor.map(|cursor| cursor.due_at).into(),
-                Value::Text(cursor.map(|cursor| cursor.request.stream())),
-                Value::Text(cursor.map(|cursor| cursor.standard.to_string())),
-                cursor.map(|cursor| cursor.ordinal).into(),
-                page.limit.into(),
-                page.skip.into(),
-            ],
-        )
-        .await
+    Statement::new(
+        LIST,
+        vec![
+            after.into(),
+            until.into(),
+            paused.into(),
+            filter.unit.value(),
+            filter.product.value(),
+            filter.standard.value(),
+            filter.milestone.value(),
+            filter.priority.value(),
+            filter.area.value(),
+            cursor.map(|cursor| cursor.due_at).into(),
+            Value::Text(cursor.map(|cursor| cursor.request.stream())),
+            Value::Text(cursor.map(|cursor| cursor.standard.to_string())),
+            cursor.map(|cursor| cursor.ordinal).into(),
+            page.limit.into(),
+            page.skip.into(),
+        ],
+    )
 }
 
 /// The open promises of one request, up to now.
@@ -88,7 +90,7 @@ pub async fn of(models: &ReadModels, request: RequestId) -> Result<Option<Fresh<
     Ok(fresh.map(|fresh| fresh.map(|(owed, _)| owed.into_vec())))
 }
 
-pub(crate) const LIST: &str = "
+const LIST: &str = "
     select @columns
     from @deadline_queue
     where ($1 is null or due_at > $1)

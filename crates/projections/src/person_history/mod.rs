@@ -3,7 +3,7 @@
 //! A merge changes one row of `person_link` and nothing else: readers find the group with a recursive query, so that
 //! taking a merge back is one event too. Names are nowhere here; the person's own stream keeps them, sealed.
 
-mod queries;
+pub(crate) mod queries;
 
 use domain::{
     codec::{Event, Recorded},

@@ -1,6 +1,6 @@
 //! The requests of a person and of everybody found to be the same.
 
-use db::Value;
+use db::{Statement, Value};
 use domain::{
     ids::{PersonId, RequestId},
     time::Instant,
@@ -26,28 +26,34 @@ impl Cursor {
 /// The requests of the person's whole group, newest first.
 pub async fn of(models: &ReadModels, person: PersonId, page: &Page<Cursor>) -> Result<Vec<PersonMatter>, ReadError> {
     let group = group_of(models, person).await?;
-    models
-        .fetch::<PersonHistory, _>(
-            OF,
-            vec![
-                list_of(Some(&group)),
-                page.after.map(|cursor| cursor.opened_at).into(),
-                Value::Text(page.after.map(|cursor| cursor.request.stream())),
-                page.limit.into(),
-                page.skip.into(),
-            ],
-        )
-        .await
+    models.fetch::<PersonHistory, _>(of_statement(&group, page)).await
+}
+
+pub(crate) fn of_statement(group: &[PersonId], page: &Page<Cursor>) -> Statement {
+    Statement::new(
+        OF,
+        vec![
+            list_of(Some(group)),
+            page.after.map(|cursor| cursor.opened_at).into(),
+            Value::Text(page.after.map(|cursor| cursor.request.stream())),
+            page.limit.into(),
+            page.skip.into(),
+        ],
+    )
 }
 
 /// The person and all that were merged with it, whichever of them is asked for.
 pub async fn group_of(models: &ReadModels, person: PersonId) -> Result<Vec<PersonId>, ReadError> {
-    let streams: Vec<(String,)> = models.fetch::<PersonHistory, _>(GROUP, vec![person.stream().into()]).await?;
+    let streams: Vec<(String,)> = models.fetch::<PersonHistory, _>(group_statement(person)).await?;
     Ok(streams.iter().filter_map(|(stream,)| PersonId::of_stream(stream)).collect())
 }
 
+pub(crate) fn group_statement(person: PersonId) -> Statement {
+    Statement::new(GROUP, vec![person.stream().into()])
+}
+
 /// Links are followed both ways; `union` ends the walk where links lead in a circle.
-pub(crate) const GROUP: &str = "
+const GROUP: &str = "
     with recursive same(person) as (
       select cast($1 as text) collate @bytewise
       union
@@ -59,7 +65,7 @@ pub(crate) const GROUP: &str = "
     from same
     order by person";
 
-pub(crate) const OF: &str = "
+const OF: &str = "
     select @columns
     from @person_history
     where person in (select value from @each($1))

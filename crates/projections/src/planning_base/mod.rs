@@ -1,6 +1,6 @@
 //! The requests that feed a planned programme, by priority (S2-24..26): owed no date, possibly for years.
 
-mod queries;
+pub(crate) mod queries;
 
 use chrono::NaiveDate;
 use domain::{

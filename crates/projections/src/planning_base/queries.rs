@@ -1,6 +1,6 @@
 //! The planning base, most urgent first.
 
-use db::Value;
+use db::{Statement, Value};
 use domain::{declaration::Priority, ids::RequestId, time::Instant, words::Code};
 use serde::{Deserialize, Serialize};
 
@@ -31,23 +31,25 @@ impl Cursor {
 }
 
 pub async fn list(models: &ReadModels, filter: &Filter, page: &Page<Cursor>) -> Result<Vec<Planned>, ReadError> {
-    models
-        .fetch::<PlanningBase, _>(
-            LIST,
-            vec![
-                filter.programme.value(),
-                filter.product.value(),
-                filter.area.value(),
-                filter.unit.value(),
-                filter.priority.value(),
-                page.after.map(|cursor| rank(cursor.priority)).into(),
-                page.after.map(|cursor| cursor.entered_at).into(),
-                Value::Text(page.after.map(|cursor| cursor.request.stream())),
-                page.limit.into(),
-                page.skip.into(),
-            ],
-        )
-        .await
+    models.fetch::<PlanningBase, _>(list_statement(filter, page)).await
+}
+
+pub(crate) fn list_statement(filter: &Filter, page: &Page<Cursor>) -> Statement {
+    Statement::new(
+        LIST,
+        vec![
+            filter.programme.value(),
+            filter.product.value(),
+            filter.area.value(),
+            filter.unit.value(),
+            filter.priority.value(),
+            page.after.map(|cursor| rank(cursor.priority)).into(),
+            page.after.map(|cursor| cursor.entered_at).into(),
+            Value::Text(page.after.map(|cursor| cursor.request.stream())),
+            page.limit.into(),
+            page.skip.into(),
+        ],
+    )
 }
 
 /// As the statement ranks the stored words.
@@ -60,7 +62,7 @@ fn rank(priority: Priority) -> i64 {
     }
 }
 
-pub(crate) const LIST: &str = "
+const LIST: &str = "
     select @columns
     from @planning_base
     where ($1 is null or programme = $1)

@@ -3,7 +3,7 @@
 //! The description is the text that an agent released, never what was typed. What was typed, a private place and a
 //! picture stay sealed in columns of their own, for the doors whose policy opens them.
 
-mod queries;
+pub(crate) mod queries;
 
 use domain::{
     codec::{Event, Recorded},

@@ -1,6 +1,6 @@
 //! One request, and lists of them.
 
-use db::Value;
+use db::{Statement, Value};
 use domain::{ids::RequestId, number::Number, request::Status, time::Instant, words::Code};
 use serde::{Deserialize, Serialize};
 
@@ -46,30 +46,32 @@ pub async fn one(models: &ReadModels, request: RequestId) -> Result<Option<Fresh
 
 /// Requests, newest first.
 pub async fn list(models: &ReadModels, filter: &Filter, page: &Page<Cursor>) -> Result<Vec<PublicRequest>, ReadError> {
-    models
-        .fetch::<PublicRequests, _>(
-            LIST,
-            vec![
-                list_of(filter.numbers.as_deref()),
-                filter.open.into(),
-                list_of(filter.statuses.as_deref()),
-                list_of(filter.products.as_deref()),
-                filter.requested_from.into(),
-                filter.requested_until.into(),
-                filter.updated_from.into(),
-                filter.updated_until.into(),
-                filter.unit.value(),
-                filter.area.value(),
-                page.after.map(|cursor| cursor.requested_at).into(),
-                Value::Text(page.after.map(|cursor| cursor.request.stream())),
-                page.limit.into(),
-                page.skip.into(),
-            ],
-        )
-        .await
+    models.fetch::<PublicRequests, _>(list_statement(filter, page)).await
 }
 
-pub(crate) const LIST: &str = "
+pub(crate) fn list_statement(filter: &Filter, page: &Page<Cursor>) -> Statement {
+    Statement::new(
+        LIST,
+        vec![
+            list_of(filter.numbers.as_deref()),
+            filter.open.into(),
+            list_of(filter.statuses.as_deref()),
+            list_of(filter.products.as_deref()),
+            filter.requested_from.into(),
+            filter.requested_until.into(),
+            filter.updated_from.into(),
+            filter.updated_until.into(),
+            filter.unit.value(),
+            filter.area.value(),
+            page.after.map(|cursor| cursor.requested_at).into(),
+            Value::Text(page.after.map(|cursor| cursor.request.stream())),
+            page.limit.into(),
+            page.skip.into(),
+        ],
+    )
+}
+
+const LIST: &str = "
     select @columns
     from @public_requests
     where ($1 is null or number in (select value from @each($1)))

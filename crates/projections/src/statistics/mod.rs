@@ -6,7 +6,7 @@
 
 mod cells;
 mod facts;
-mod queries;
+pub(crate) mod queries;
 
 use domain::{
     codec::{Event, Recorded},

@@ -1,7 +1,7 @@
 //! Figures over a period of local days: counted from the daily cells, or asked of the facts.
 
 use chrono::NaiveDate;
-use db::{DbError, ReadRow, Row, Value};
+use db::{DbError, ReadRow, Row, Statement, Value};
 use domain::{ids::RequestId, words::Code};
 use serde::{Deserialize, Serialize};
 
@@ -125,14 +125,12 @@ pub async fn volume(
     period: Option<Period>,
     by: Option<Dimension>,
 ) -> Result<Vec<Volume>, ReadError> {
-    models.fetch::<Statistics, _>(VOLUME, grouped(selection, period, by)).await
+    models.fetch::<Statistics, _>(volume_statement(selection, period, by)).await
 }
 
 /// Requests still open at the end of the day before `selection.until`, whenever they were opened.
 pub async fn backlog(models: &ReadModels, selection: &Selection) -> Result<i64, ReadError> {
-    let (_, until, dimensions) = selection.values();
-    let values = std::iter::once(until).chain(dimensions).collect();
-    let open: Vec<(i64,)> = models.fetch::<Statistics, _>(BACKLOG, values).await?;
+    let open: Vec<(i64,)> = models.fetch::<Statistics, _>(backlog_statement(selection)).await?;
     Ok(open.first().map_or(0, |(open,)| *open))
 }
 
@@ -143,29 +141,20 @@ pub async fn promises(
     period: Option<Period>,
     by: Option<Dimension>,
 ) -> Result<Vec<PromiseCount>, ReadError> {
-    let mut values = grouped(selection, period, Some(by.unwrap_or(Dimension::Standard)));
-    values.push(selection.standard.value());
-    models.fetch::<Statistics, _>(PROMISES, values).await
+    models.fetch::<Statistics, _>(promises_statement(selection, period, by)).await
 }
 
 /// Median and 90th percentile of a delay.
 pub async fn delays(models: &ReadModels, selection: &Selection, to: Delay) -> Result<Delays, ReadError> {
-    let (count_text, at_text) = match to {
-        Delay::FirstAnswer => (ANSWERED_COUNT, ANSWERED_AT),
-        Delay::Closing => (CLOSED_COUNT, CLOSED_AT),
-    };
-    let (from, until, dimensions) = selection.values();
-    let values: Vec<Value> = [from, until].into_iter().chain(dimensions).collect();
-    let counted: Vec<(i64,)> = models.fetch::<Statistics, _>(count_text, values.clone()).await?;
+    let counted: Vec<(i64,)> = models.fetch::<Statistics, _>(count_statement(selection, to)).await?;
     let count = counted.first().map_or(0, |(count,)| *count);
     let at_rank = async |percent: i64| -> Result<Option<i64>, ReadError> {
         if count == 0 {
             return Ok(None);
         }
-        let mut values = values.clone();
         // Nearest rank: the smallest delay that at least `percent` of them do not exceed.
-        values.push(((count * percent + 99) / 100 - 1).into());
-        let found: Vec<(i64,)> = models.fetch::<Statistics, _>(at_text, values).await?;
+        let rank = (count * percent + 99) / 100 - 1;
+        let found: Vec<(i64,)> = models.fetch::<Statistics, _>(rank_statement(selection, to, rank)).await?;
         Ok(found.first().map(|(seconds,)| *seconds))
     };
     Ok(Delays { count, median_seconds: at_rank(50).await?, p90_seconds: at_rank(90).await? })
@@ -178,10 +167,7 @@ pub async fn cells(
     limit: i64,
     skip: i64,
 ) -> Result<Vec<DailyCell>, ReadError> {
-    let (from, until, dimensions) = selection.values();
-    let mut values: Vec<Value> = [from, until].into_iter().chain(dimensions).collect();
-    values.extend([selection.standard.value(), limit.into(), skip.into()]);
-    models.fetch::<Statistics, _>(CELLS, values).await
+    models.fetch::<Statistics, _>(cells_statement(selection, limit, skip)).await
 }
 
 /// Every promise of one request with what became of it, up to now.
@@ -194,22 +180,66 @@ pub async fn promises_of(
 }
 
 impl Selection {
-    fn values(&self) -> (Value, Value, [Value; 4]) {
-        (
+    /// `from`, `until`, and the four dimensions of a request.
+    fn values(&self) -> Vec<Value> {
+        vec![
             self.from.into(),
             self.until.into(),
-            [self.channel.value(), self.product.value(), self.precision.value(), self.area.value()],
-        )
+            self.channel.value(),
+            self.product.value(),
+            self.precision.value(),
+            self.area.value(),
+        ]
+    }
+}
+
+pub(crate) fn volume_statement(selection: &Selection, period: Option<Period>, by: Option<Dimension>) -> Statement {
+    Statement::new(VOLUME, grouped(selection, period, by))
+}
+
+pub(crate) fn backlog_statement(selection: &Selection) -> Statement {
+    Statement::new(BACKLOG, selection.values().split_off(1))
+}
+
+pub(crate) fn promises_statement(selection: &Selection, period: Option<Period>, by: Option<Dimension>) -> Statement {
+    let mut values = grouped(selection, period, Some(by.unwrap_or(Dimension::Standard)));
+    values.push(selection.standard.value());
+    Statement::new(PROMISES, values)
+}
+
+pub(crate) fn cells_statement(selection: &Selection, limit: i64, skip: i64) -> Statement {
+    let mut values = selection.values();
+    values.extend([selection.standard.value(), limit.into(), skip.into()]);
+    Statement::new(CELLS, values)
+}
+
+pub(crate) fn count_statement(selection: &Selection, to: Delay) -> Statement {
+    Statement::new(COUNT, selection.values()).fill("@delay", to.column())
+}
+
+pub(crate) fn rank_statement(selection: &Selection, to: Delay, rank: i64) -> Statement {
+    let mut values = selection.values();
+    values.push(rank.into());
+    Statement::new(AT_RANK, values).fill("@delay", to.column())
+}
+
+impl Delay {
+    fn column(self) -> &'static str {
+        match self {
+            Self::FirstAnswer => "answered_delay_seconds",
+            Self::Closing => "closed_delay_seconds",
+        }
     }
 }
 
 fn grouped(selection: &Selection, period: Option<Period>, by: Option<Dimension>) -> Vec<Value> {
-    let (from, until, dimensions) = selection.values();
     let by = by.map(|dimension| crate::column::word_of(&dimension)).unwrap_or_default();
-    [from, until].into_iter().chain(dimensions).chain([Period::characters(period).into(), by.into()]).collect()
+    let mut values = selection.values();
+    values.extend([Period::characters(period).into(), by.into()]);
+    values
 }
 
-pub(crate) const VOLUME: &str = "
+const VOLUME: &str = "
     with counted as (
       select substr(cast(day as text), 1, cast($7 as integer)) as period,
         case $8
@@ -235,7 +265,7 @@ pub(crate) const VOLUME: &str = "
     group by period, value
     order by period, value";
 
-pub(crate) const BACKLOG: &str = "
+const BACKLOG: &str = "
     select cast(coalesce(sum(opened - closed), 0) as bigint)
     from @daily_cells
     where standard = ''
@@ -245,7 +275,7 @@ pub(crate) const BACKLOG: &str = "
       and ($4 is null or precision = $4)
       and ($5 is null or area = $5)";
 
-pub(crate) const PROMISES: &str = "
+const PROMISES: &str = "
     with counted as (
       select substr(cast(day as text), 1, cast($7 as integer)) as period,
         case $8
@@ -275,7 +305,7 @@ pub(crate) const PROMISES: &str = "
     group by period, value
     order by period, value";
 
-pub(crate) const CELLS: &str = "
+const CELLS: &str = "
     select @columns
     from @daily_cells
     where ($1 is null or day >= $1)
@@ -289,10 +319,10 @@ pub(crate) const CELLS: &str = "
     limit $8
     offset $9";
 
-pub(crate) const ANSWERED_COUNT: &str = "
+const COUNT: &str = "
     select count(*)
     from @request_facts
-    where answered_delay_seconds is not null
+    where @delay is not null
       and ($1 is null or opened_on >= $1)
       and ($2 is null or opened_on < $2)
       and ($3 is null or channel = $3)
@@ -300,41 +330,16 @@ pub(crate) const ANSWERED_COUNT: &str = "
       and ($5 is null or precision = $5)
       and ($6 is null or area = $6)";
 
-pub(crate) const ANSWERED_AT: &str = "
-    select answered_delay_seconds
+const AT_RANK: &str = "
+    select @delay
     from @request_facts
-    where answered_delay_seconds is not null
+    where @delay is not null
       and ($1 is null or opened_on >= $1)
       and ($2 is null or opened_on < $2)
       and ($3 is null or channel = $3)
       and ($4 is null or product = $4)
       and ($5 is null or precision = $5)
       and ($6 is null or area = $6)
-    order by answered_delay_seconds, request
-    limit 1
-    offset $7";
-
-pub(crate) const CLOSED_COUNT: &str = "
-    select count(*)
-    from @request_facts
-    where closed_delay_seconds is not null
-      and ($1 is null or opened_on >= $1)
-      and ($2 is null or opened_on < $2)
-      and ($3 is null or channel = $3)
-      and ($4 is null or product = $4)
-      and ($5 is null or precision = $5)
-      and ($6 is null or area = $6)";
-
-pub(crate) const CLOSED_AT: &str = "
-    select closed_delay_seconds
-    from @request_facts
-    where closed_delay_seconds is not null
-      and ($1 is null or opened_on >= $1)
-      and ($2 is null or opened_on < $2)
-      and ($3 is null or channel = $3)
-      and ($4 is null or product = $4)
-      and ($5 is null or precision = $5)
-      and ($6 is null or area = $6)
-    order by closed_delay_seconds, request
+    order by @delay, request
     limit 1
     offset $7";

@@ -88,6 +88,9 @@ on_both_databases! {
         assert!(matches!(vault.key_for("person-1").await, Err(VaultError::Destroyed)));
         assert!(matches!(vault.create_key("person-1", &[]).await, Err(VaultError::Destroyed)));
         assert_eq!(vault.find(&terms(), 1, 10).await.expect("searched"), [] as [String; 0]);
+        vault.remember("person-1", &terms()).await.expect("nothing to do");
+        vault.remember("person-2", &terms()).await.expect("nothing to do");
+        assert_eq!(vault.find(&terms(), 1, 10).await.expect("searched"), [] as [String; 0]);
     }
 
     async fn a_subject_is_found_by_what_it_gave(fresh: Fresh) {

@@ -1,0 +1,74 @@
+//! Every statement of this crate with its names filled in, for the test that has both databases prepare them.
+
+use db::{Statement, Value};
+use domain::ids::PersonId;
+use uuid::Uuid;
+
+use crate::{
+    Page, Projection, ReadError, ReadModels, Row, apply,
+    deadline_queue::{self, DeadlineMatter, DeadlineQueue, Owed},
+    generation, model,
+    person_history::{self, PersonHistory, PersonLink, PersonMatter},
+    planning_base::{self, Planned, PlanningBase, PlanningMatter},
+    public_requests::{self, PublicRequest, PublicRequests},
+    read_models::{Columns, fill},
+    request_timeline::{Entry, RequestTimeline},
+    statistics::{self, DailyCell, Delay, PromiseCount, PromiseFact, RequestFact, Selection, Statistics, Volume},
+    tables,
+};
+
+impl ReadModels {
+    #[doc(hidden)]
+    pub async fn statements(&self) -> Result<Vec<Statement>, ReadError> {
+        let nobody = PersonId(Uuid::nil());
+        let figures = Selection::default();
+        let (group, of) = (person_history::queries::group_statement, person_history::queries::of_statement);
+        let public = public_requests::queries::list_statement(&Default::default(), &Page::default());
+        let queue = deadline_queue::queries::list_statement(&Default::default(), &Page::default());
+        let planning = planning_base::queries::list_statement(&Default::default(), &Page::default());
+        let volume = statistics::queries::volume_statement(&figures, None, None);
+        let promises = statistics::queries::promises_statement(&figures, None, None);
+        let mut all = vec![
+            generation::all_statement(),
+            self.named::<PublicRequests, PublicRequest>(public).await?,
+            self.named::<PersonHistory, (String,)>(group(nobody)).await?,
+            self.named::<PersonHistory, PersonMatter>(of(&[nobody], &Page::default())).await?,
+            self.named::<DeadlineQueue, Owed>(queue).await?,
+            self.named::<PlanningBase, Planned>(planning).await?,
+            self.named::<Statistics, Volume>(volume).await?,
+            self.named::<Statistics, PromiseCount>(promises).await?,
+            self.named::<Statistics, (i64,)>(statistics::queries::backlog_statement(&figures)).await?,
+            self.named::<Statistics, DailyCell>(statistics::queries::cells_statement(&figures, 0, 0)).await?,
+        ];
+        for to in [Delay::FirstAnswer, Delay::Closing] {
+            all.push(self.named::<Statistics, (i64,)>(statistics::queries::count_statement(&figures, to)).await?);
+            all.push(self.named::<Statistics, (i64,)>(statistics::queries::rank_statement(&figures, to, 0)).await?);
+        }
+        all.extend(self.rows::<PublicRequests, PublicRequest>().await?);
+        all.extend(self.rows::<PersonHistory, PersonMatter>().await?);
+        all.extend(self.rows::<PersonHistory, PersonLink>().await?);
+        all.extend(self.rows::<RequestTimeline, Entry>().await?);
+        all.extend(self.rows::<DeadlineQueue, Owed>().await?);
+        all.extend(self.rows::<DeadlineQueue, DeadlineMatter>().await?);
+        all.extend(self.rows::<Statistics, RequestFact>().await?);
+        all.extend(self.rows::<Statistics, PromiseFact>().await?);
+        all.extend(self.rows::<PlanningBase, Planned>().await?);
+        all.extend(self.rows::<PlanningBase, PlanningMatter>().await?);
+        Ok(all)
+    }
+
+    async fn named<P: Projection, R: Columns>(&self, statement: Statement) -> Result<Statement, ReadError> {
+        Ok(fill::<P, R>(statement, &self.current::<P>().await?))
+    }
+
+    async fn rows<P: Projection, R: Row>(&self) -> Result<Vec<Statement>, ReadError> {
+        let generation = self.current::<P>().await?;
+        let mut all = vec![
+            tables::of_scopes::<R>(&generation, Value::Json(None)),
+            tables::with_checkpoint::<R>(&generation, ""),
+            tables::every::<R>(&generation),
+        ];
+        all.extend(model::cell_shape::<P>().map(|cell| apply::delete_zeros(cell, &generation.table(cell))));
+        Ok(all)
+    }
+}
