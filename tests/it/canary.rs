@@ -23,8 +23,8 @@ const NOTE: &str = "Canari dans une note interne wv5";
 const MEDIA: &str = "https://photos.example.org/canari-image-8842.jpg";
 const CANARIES: &[&str] = &[FIRST_NAME, LAST_NAME, EMAIL, PHONE, DESCRIPTION, ADDRESS, ANSWER, NOTE, MEDIA];
 
-/// A product whose place is private, and a free-text question of it.
-const PRIVATE_PRODUCT: &str = "eau-potable";
+/// A product whose place is private.
+const PRIVATE_PRODUCT: &str = "eau_potable";
 
 on_both_databases! {
     async fn no_canary_is_found_anywhere_and_an_agent_still_reads_them(fresh: Fresh) {
@@ -47,6 +47,9 @@ on_both_databases! {
                     ("phone", PHONE),
                     ("description", DESCRIPTION),
                     ("media_url", MEDIA),
+                    ("attribute[malade]", "non"),
+                    ("attribute[probleme]", "pression"),
+                    // The tree does not know it: kept, and sealed like any text.
                     ("attribute[remarque]", ANSWER),
                 ],
                 &[],

@@ -17,7 +17,7 @@ on_both_databases! {
         let anyone = Client::new(&server, "");
 
         let services = anyone.get(&format!("/open311/v2/services.json?{QUEBEC}")).await.expect(200).json();
-        let code = "nid-de-poule";
+        let code = "nid_de_poule";
         assert!(services.as_array().expect("a list").iter().any(|service| service["service_code"] == code));
 
         let posted = anyone
@@ -27,6 +27,8 @@ on_both_databases! {
                     ("api_key", &portal),
                     ("jurisdiction_id", "ville.quebec.qc.ca"),
                     ("service_code", code),
+                    ("attribute[voie]", "chaussee"),
+                    ("attribute[accident]", "non"),
                     ("lat", "46.8139"),
                     ("long", "-71.2080"),
                     ("description", "Trou profond devant le 12"),
@@ -55,7 +57,9 @@ on_both_databases! {
         let client = Client::new(&server, &portal);
         let fields = [
             ("jurisdiction_id", "ville.quebec.qc.ca"),
-            ("service_code", "nid-de-poule"),
+            ("service_code", "nid_de_poule"),
+            ("attribute[voie]", "chaussee"),
+            ("attribute[accident]", "non"),
             ("address_string", "12, rue Saint-Jean"),
         ];
         let mut ids = std::collections::BTreeSet::new();
@@ -79,13 +83,15 @@ on_both_databases! {
             let anyone = anyone.clone();
             async move {
                 let mut all = vec![("api_key", key.as_str())];
+                all.extend(answers);
                 all.extend(fields);
                 anyone.form("/open311/v2/requests.json", &all, &[]).await
             }
         };
         let place = ("address_string", "12, rue Saint-Jean");
         let quebec = ("jurisdiction_id", "ville.quebec.qc.ca");
-        let service = ("service_code", "nid-de-poule");
+        let service = ("service_code", "nid_de_poule");
+        let answers = [("attribute[voie]", "chaussee"), ("attribute[accident]", "non")];
 
         let cases = [
             (post("gk_nobody_nothing".into(), vec![quebec, service, place]).await, 403),
@@ -141,4 +147,60 @@ on_both_databases! {
 }
 
 /// Service, question and choice of a declared emergency.
-const EMERGENCY: (&str, &str, &str) = ("bruit", "danger", "oui");
+const EMERGENCY: (&str, &str, &str) = ("nid_de_poule", "accident", "oui");
+
+on_both_databases! {
+    async fn an_agent_works_a_request_to_its_end(fresh: Fresh) {
+        let site = Site::new(&fresh);
+        site.done(&["migrate"]);
+        let agent = site.key("ville_quebec", "agent");
+        let server = site.serve(&[]);
+        let client = Client::new(&server, &agent);
+
+        let felling = json!({
+            "channel": "phone", "product": "abattage_arbre",
+            "answers": { "danger": "non", "etat": "mort", "terrain": "rue" },
+            "place": { "address": "12, rue Saint-Jean" },
+            "description": "Un orme mort penche vers la rue",
+            "requester": { "first_name": "Ada", "email": "ada@example.org" },
+        });
+        let created = client.post("/api/v1/requests", felling, &[("idempotency-key", "call-1")]).await.expect(201).json();
+        let id = created["id"].as_str().expect("an id").to_owned();
+        let after = created["after"].as_str().expect("a token").to_owned();
+        let path = |verb: &str| format!("/api/v1/requests/{id}{verb}");
+
+        let queue = client.get(&format!("/api/v1/queue?after={after}")).await.expect(200).json();
+        assert_eq!(queue["items"][0]["standard"], "abattage_arbre", "{queue}");
+
+        let read = client.get(&path("")).await.expect(200);
+        let request = read.json();
+        let etag = read.etag.expect("an ETag");
+        let unit = request["unit"].as_str().expect("the product names a unit");
+        client.post(&path("/assignment"), json!({ "unit": unit, "agent": "usr_4f2a" }), &[("if-match", &etag)]).await.expect(200);
+        let stale = client.post(&path("/start"), json!({}), &[("if-match", &etag)]).await.expect(412);
+        assert_eq!(stale.json()["code"], "request.stale");
+        client.post(&path("/start"), json!({}), &[]).await.expect(200);
+        client.post(&path("/notes"), json!({ "text": "Vu sur place", "visibility": "internal" }), &[]).await.expect(200);
+        client.post(&path("/waiting"), json!({ "question": "De quel arbre s'agit-il?" }), &[]).await.expect(200);
+        client.post(&path("/citizen-reply"), json!({}), &[]).await.expect(200);
+        let last = client.post(&path("/resolution"), json!({ "text": "Abattu" }), &[]).await.expect(200).json();
+        let closed = client.post(&path("/notes"), json!({ "text": "" }), &[]).await;
+        assert_eq!(closed.status, 422, "{}", closed.text);
+
+        let done = last["after"].as_str().expect("a token");
+        let timeline = client.get(&format!("{}?after={done}", path("/timeline"))).await.expect(200).json();
+        let kinds: Vec<&str> = timeline["items"].as_array().expect("items").iter().filter_map(|item| item["kind"].as_str()).collect();
+        assert!(kinds.starts_with(&["request.submitted", "promise.made"]), "{kinds:?}");
+        assert!(kinds.contains(&"promise.kept"), "resolved within twenty business days: {kinds:?}");
+
+        let promises = client.get(&format!("/api/v1/statistics/promises?after={done}")).await.expect(200).json();
+        assert_eq!(promises["items"][0]["kept"], 1, "{promises}");
+        let queue = client.get(&format!("/api/v1/queue?after={done}")).await.expect(200).json();
+        assert_eq!(queue["items"], json!([]));
+
+        let person = client.post("/api/v1/persons/search", json!({ "email": "ADA@example.org " }), &[]).await.expect(200).json();
+        let person = person["items"][0]["id"].as_str().expect("the person is found").to_owned();
+        let history = client.get(&format!("/api/v1/persons/{person}/history")).await.expect(200).json();
+        assert_eq!(history["items"].as_array().map(Vec::len), Some(1), "{history}");
+    }
+}

@@ -72,7 +72,9 @@ async fn load(client: Client, round: usize, number: usize) -> Told {
 async fn post(client: &Client, operation: &str) -> Option<String> {
     let fields = [
         ("jurisdiction_id", "ville.quebec.qc.ca"),
-        ("service_code", "nid-de-poule"),
+        ("service_code", "nid_de_poule"),
+        ("attribute[voie]", "chaussee"),
+        ("attribute[accident]", "non"),
         ("address_string", "12, rue Saint-Jean"),
         ("email", "citoyenne@example.org"),
     ];

@@ -1,3 +1,9 @@
 //! Stories over HTTP against the built program, on both databases.
 
+mod harness;
+
+mod canary;
+mod first_door;
 mod house;
+mod imports;
+mod kill;

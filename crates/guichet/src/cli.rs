@@ -80,6 +80,16 @@ pub(crate) enum Command {
     Bench(crate::bench::BenchArgs),
 }
 
+impl Command {
+    /// What is logged where nothing else is asked: those that run for days tell what they do, the others what went wrong.
+    pub(crate) fn logs(&self) -> &'static str {
+        match self {
+            Self::Serve(_) | Self::Work => "info",
+            _ => "warn",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Folder of the demo's data; made if absent.

@@ -58,7 +58,8 @@ pub(crate) struct Settings {
     pub master_key_file: Option<PathBuf>,
     pub listen: Option<SocketAddr>,
     pub public_url: Option<String>,
-    pub log: String,
+    /// Absent: each command's own.
+    pub log: Option<String>,
     pub log_json: bool,
 }
 
@@ -76,7 +77,7 @@ impl Settings {
             master_key_file: flags.master_key_file.or(file.master_key_file),
             listen: file.listen,
             public_url: file.public_url,
-            log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
+            log: flags.log.or(file.log),
             log_json: flags.log_json || file.log_json.unwrap_or(false),
         })
     }

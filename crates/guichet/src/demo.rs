@@ -135,7 +135,7 @@ async fn say_figures(site: &Site, slug: &str) -> anyhow::Result<()> {
     let promises = statistics::promises(models, &everything, None, None).await?;
     let (owed, kept, missed) =
         promises.iter().fold((0, 0, 0), |sum, line| (sum.0 + line.owed, sum.1 + line.kept, sum.2 + line.missed));
-    println!("  {slug}: {backlog} still open; {owed} promises made, {kept} kept, {missed} missed");
+    println!("  {slug}: {backlog} still open; {kept} promises kept, {missed} missed, {owed} still owed");
     Ok(())
 }
 
@@ -165,7 +165,8 @@ fn say_doors(url: &str, keys: &BTreeMap<String, String>) {
 
 À essayer · try, as a citizen of Québec through a portal:
   curl {url}/open311/v2/requests.json -d api_key={} -d jurisdiction_id=ville.quebec.qc.ca \\
-       -d service_code=nid-de-poule -d lat=46.8139 -d long=-71.2080 -d 'description=Trou profond'
+       -d service_code=nid_de_poule -d 'attribute[voie]=chaussee' -d 'attribute[accident]=non' \\
+       -d lat=46.8139 -d long=-71.2080 -d 'description=Trou profond'
 
 As an agent of Boston, what is overdue:
   curl -H 'Authorization: Bearer {}' '{url}/api/v1/queue?window=overdue'

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let settings = Settings::resolve(cli.flags)?;
-    observe::logs(&settings)?;
+    observe::logs(&settings, cli.command.logs())?;
     match cli.command {
         Command::Demo(args) => demo::run(args, settings).await,
         Command::Serve(args) => serve::run(args, &settings).await,

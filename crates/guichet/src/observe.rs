@@ -13,9 +13,11 @@ const LATENCIES: &[f64] =
 /// Requests in one batch.
 const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 500.0];
 
-pub(crate) fn logs(settings: &Settings) -> anyhow::Result<()> {
+/// `otherwise`: the filter where none is set.
+pub(crate) fn logs(settings: &Settings, otherwise: &str) -> anyhow::Result<()> {
+    let filter = settings.log.as_deref().unwrap_or(otherwise);
     // sqlx logs the text of slow statements: never ours to print.
-    let filter = EnvFilter::try_new(format!("{},sqlx=off", settings.log))?;
+    let filter = EnvFilter::try_new(format!("{filter},sqlx=off"))?;
     let registry = tracing_subscriber::registry().with(filter);
     if settings.log_json {
         registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?;

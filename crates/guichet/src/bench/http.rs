@@ -26,7 +26,9 @@ use crate::{
 const CONNECTIONS: usize = 64;
 const CITY: &str = "ville_quebec";
 const JURISDICTION: &str = "ville.quebec.qc.ca";
-const SERVICE: &str = "nid-de-poule";
+/// Promised within 20 business days, so that the queue has something to show.
+const SERVICE: &str = "abattage_arbre";
+const ANSWERS: &str = "attribute[danger]=non&attribute[etat]=mort&attribute[terrain]=rue";
 const PAGE: i64 = 50;
 
 pub(super) async fn measure(scratch: &Scratch, plan: Plan, settings: &Settings) -> anyhow::Result<Vec<Figure>> {
@@ -153,7 +155,7 @@ fn post(key: &str) -> Make {
     let authorization = format!("Bearer {key}");
     Arc::new(move |connection, count| {
         let body = format!(
-            "jurisdiction_id={JURISDICTION}&service_code={SERVICE}&lat=46.8139&long=-71.2080&first_name=Ana&last_name=Roy\
+            "jurisdiction_id={JURISDICTION}&service_code={SERVICE}&{ANSWERS}&lat=46.8139&long=-71.2080&first_name=Ana&last_name=Roy\
              &email=ana{connection}.{count}@example.org&phone=418555{count:04}&description=Trou+profond+devant+le+{count}"
         );
         Request::post("/open311/v2/requests.json")
