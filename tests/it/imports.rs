@@ -1,108 +1,92 @@
 //! Real rows, imported: killed at any moment and run again, the log ends as an undisturbed import would have left it.
 
-use std::process::{Child, Stdio};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+    time::Duration,
+};
 
 use db::{Databases, Db, LogEntry, Statement};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 use testkit::{Fresh, on_both_databases};
 use uuid::Uuid;
 
 use crate::harness::Site;
 
-const FILE: &str = "data/boston/requests_2011-07_to_10.csv.gz";
-
-/// Boston's first week of July 2011.
-const IMPORT: [&str; 7] = ["import", "--mapping", "mappings/boston.toml", "--until", "2011-07-08", "--json", FILE];
+/// Boston's first requests of July 2011: enough to be in the middle of, few enough to be read six times.
+const ROWS: usize = 1_200;
 
 /// What an event says, wherever it stands in the log.
 type Content = Vec<(String, i64, Uuid, String, Vec<u8>)>;
 
 on_both_databases! {
     async fn an_import_killed_at_any_moment_and_run_again_ends_as_an_undisturbed_one(fresh: Fresh) {
-        let calm = undisturbed();
-        let expected = calm.content().await;
-        let site = Imported::new(Site::new(&fresh), fresh.clone()).await;
+        let site = Site::new(&fresh);
+        let file = site.path("requests.csv");
+        std::fs::write(&file, first_rows()).expect("write the rows");
+        let file = file.to_str().expect("UTF-8");
+        let expected = undisturbed(file).await;
+        site.done(&["migrate"]);
         let mut interrupted = 0;
         for part in 1..=3 {
-            let target = (expected.len() * part / 4) as i64;
-            let mut import = site.start();
-            let position = site.reach(target, &mut import).await;
+            let mut import = site.command(&arguments(file)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start");
+            let position = reach(&fresh, (expected.len() * part / 4) as i64, &mut import).await;
             let _ = import.kill();
             import.wait().expect("the import is reaped");
             interrupted += usize::from(position < expected.len() as i64);
         }
         assert!(interrupted > 0, "every import ended before it was killed");
 
-        let report = site.import();
-        assert_eq!(report["rejected"], 0);
+        let report = import(&site, file);
+        assert_eq!(report["rejected"], 0, "{report}");
         assert!(report["already"].as_u64() > Some(0), "{report}");
-        assert_eq!(site.content().await, expected);
+        assert!(content(&fresh).await == expected, "the content is another one");
 
-        let again = site.import();
+        let again = import(&site, file);
         assert_eq!((&again["imported"], &again["events"]), (&Value::from(0), &Value::from(0)), "{again}");
-        assert_eq!(site.content().await, expected, "a second import changes nothing");
-        site.site.done(&["verify"]);
+        assert!(content(&fresh).await == expected, "a second import changed something");
+        site.done(&["verify"]);
     }
 }
 
-struct Imported {
-    site: Site,
-    databases: Databases,
+fn first_rows() -> String {
+    let packed = include_bytes!("../../data/boston/requests_2011-07_to_10.csv.gz");
+    let lines = BufReader::new(GzDecoder::new(packed.as_slice())).lines();
+    lines.take(ROWS + 1).map(|line| line.expect("the file reads") + "\n").collect()
 }
 
-/// An import into a SQLite folder of its own that nobody disturbs.
-fn undisturbed() -> Calm {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let database = format!("sqlite:{}", dir.path().join("data").display());
-    let site = Site { dir, database };
+fn arguments(file: &str) -> [&str; 5] {
+    ["import", "--mapping", "mappings/boston.toml", "--json", file]
+}
+
+fn import(site: &Site, file: &str) -> Value {
+    serde_json::from_str(&site.done(&arguments(file))).expect("the report is JSON")
+}
+
+/// The content that an import leaves which nobody disturbs, on SQLite.
+async fn undisturbed(file: &str) -> Content {
+    let site = Site::on_sqlite();
     site.done(&["migrate"]);
-    site.done(&IMPORT);
-    Calm { site }
+    site.done(&arguments(file));
+    let databases = Databases::open(&site.database.parse().expect("a location")).await.expect("the database opens");
+    let content = content(&databases).await;
+    databases.close().await;
+    content
 }
 
-struct Calm {
-    site: Site,
-}
-
-impl Calm {
-    async fn content(&self) -> Content {
-        let location = self.site.database.parse().expect("a location");
-        let databases = Databases::open(&location).await.expect("the database opens");
-        let content = content(&databases).await;
-        databases.close().await;
-        content
-    }
-}
-
-impl Imported {
-    async fn new(site: Site, databases: Databases) -> Self {
-        site.done(&["migrate"]);
-        Self { site, databases }
-    }
-
-    fn start(&self) -> Child {
-        self.site.command(&IMPORT).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start the import")
-    }
-
-    fn import(&self) -> Value {
-        serde_json::from_str(&self.site.done(&IMPORT)).expect("the report is JSON")
-    }
-
-    /// Waits until the log holds that many events, or the import has ended.
-    async fn reach(&self, target: i64, import: &mut Child) -> i64 {
-        let (db, entry) = log(&self.databases).await;
-        loop {
-            let sql = "select position from log_head where log = $1";
-            let head = Statement::new(sql, vec![i64::from(entry.id).into()]);
-            let (position,) = db.fetch_one::<(i64,)>(head).await.expect("the head reads");
-            if position >= target || import.try_wait().expect("the import is there").is_some() {
-                return position;
-            }
+/// Waits until the log holds that many events, or the import has ended.
+async fn reach(databases: &Databases, target: i64, import: &mut Child) -> i64 {
+    let (db, entry) = log(databases).await;
+    let mut looks = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        looks.tick().await;
+        let sql = "select position from log_head where log = $1";
+        let head = Statement::new(sql, vec![i64::from(entry.id).into()]);
+        let (position,) = db.fetch_one::<(i64,)>(head).await.expect("the head reads");
+        if position >= target || import.try_wait().expect("the import is there").is_some() {
+            return position;
         }
-    }
-
-    async fn content(&self) -> Content {
-        content(&self.databases).await
     }
 }
 

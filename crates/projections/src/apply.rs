@@ -129,3 +129,177 @@ async fn count(tx: &mut Tx, shape: &Shape, table: &str, cells: Vec<Vec<db::Value
 pub(crate) fn delete_zeros(shape: &Shape, table: &str) -> Statement {
     Statement::new("delete from @table where @zero", vec![]).table(table).fill("@zero", &shape.zero())
 }
+
+#[cfg(test)]
+mod tests {
+    use event_store::{Append, EventStore, Expected, NewEvent, Write};
+    use proptest::prelude::*;
+    use testkit::on_both_databases;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        Cell, ReadModels, Rows,
+        delivery::Content,
+        log_page,
+        statistics::{DailyCell, Statistics},
+        story::{recorded, woven},
+    };
+
+    on_both_databases! {
+        async fn a_crash_between_rows_and_checkpoint_changes_nothing(fresh: Fresh) {
+            let entry = fresh.create_log("quebec").await.expect("a log");
+            let store = EventStore::open(fresh.log(&entry).await.expect("the log"), &entry).await.expect("a store");
+            let read = fresh.read(&entry).await.expect("the read database");
+            let models = ReadModels::open(store.clone(), read.clone()).await.expect("read models");
+            crate::rebuild(&models, &[], &mut |_| {}).await.expect("empty read models");
+            append_all(&store).await;
+            let from = models.current::<Statistics>().await.expect("a generation");
+            let page = log_page::after(&store, 0).await.expect("a page");
+
+            let folded = fold::fold::<Statistics>(HashMap::new(), &page.run).expect("a fold");
+            let last = page.run.last().expect("an event");
+            let to = Generation { position: last.position, hash: Some(last.hash), ..from.clone() };
+            let crash = read
+                .write({
+                    let from = from.clone();
+                    move |tx| {
+                        async move {
+                            assert!(write::<Statistics>(tx, &from, &to, folded).await?);
+                            Err::<(), _>(DbError::Refused("the power went".to_owned()))
+                        }
+                        .boxed()
+                    }
+                })
+                .await;
+            assert!(crash.is_err());
+            assert_eq!(models.position().await.expect("a position"), 0);
+
+            // Folded again, then delivered again from the old checkpoint: the second changes nothing.
+            let first = apply::<Statistics>(&read, &from, &page.run).await.expect("an answer");
+            assert!(matches!(first, Applied::Moved(_)));
+            let again = apply::<Statistics>(&read, &from, &page.run).await.expect("an answer");
+            assert!(matches!(again, Applied::Lost));
+            let report = crate::check(&models, &mut |_| {}).await.expect("a report");
+            assert!(report.agrees(), "{report:?}");
+        }
+    }
+
+    async fn append_all(store: &EventStore) {
+        for (ordinal, event) in recorded(woven(12, 7)).into_iter().enumerate() {
+            let new = NewEvent {
+                id: Uuid::from_u128(ordinal as u128 + 1),
+                kind: event.body.kind().to_owned(),
+                schema: event.body.schema(),
+                payload: serde_json::to_vec(&event.body.payload()).expect("JSON"),
+                meta: br#"{"actor":"usr_1"}"#.to_vec(),
+            };
+            let write = Write { stream: event.stream, expected: Expected::Any, events: vec![new] };
+            let append = Append { writes: vec![write], checks: vec![], operation: None };
+            store.append(append).await.expect("an append");
+        }
+    }
+
+    /// A database in memory, as far as batches can tell.
+    #[derive(Default)]
+    struct Held {
+        rows: Vec<<Statistics as Projection>::Tables>,
+        scopes: HashMap<String, usize>,
+        cells: HashMap<String, Vec<i64>>,
+    }
+
+    impl Held {
+        fn fold(&mut self, batch: &[Delivered]) {
+            let before = self.load(batch);
+            let folded = fold::fold::<Statistics>(before, batch).unwrap_or_else(|poison| panic!("{poison:?}"));
+            for cell in folded.cells {
+                let key = <DailyCell as crate::Row>::SHAPE.key_text(&cell);
+                let counters = self.cells.entry(key).or_insert_with(|| vec![0; 6]);
+                for (counter, added) in counters.iter_mut().zip(&cell[6..]) {
+                    if let db::Value::Int(Some(added)) = added {
+                        *counter += added;
+                    }
+                }
+            }
+            for record in batch {
+                let Some(event) = record.event(Statistics::READS) else { continue };
+                let place = *self.scopes.entry(event.stream.clone()).or_insert_with(|| {
+                    self.rows.push(Default::default());
+                    self.rows.len() - 1
+                });
+                Statistics::fold(&mut self.rows[place], event);
+            }
+        }
+
+        /// Rows as a database would hand them out: with no memory of having been written.
+        fn load(&self, batch: &[Delivered]) -> HashMap<String, <Statistics as Projection>::Tables> {
+            let known = fold::scopes::<Statistics>(batch).into_iter().filter_map(|scope| {
+                let (requests, promises) = &self.rows[*self.scopes.get(scope)?];
+                Some((scope.to_owned(), (reloaded(requests), reloaded(promises))))
+            });
+            known.collect()
+        }
+
+        fn counted(mut self) -> Vec<(String, Vec<i64>)> {
+            self.cells.retain(|_, counters| counters.iter().any(|counter| *counter != 0));
+            let mut cells: Vec<_> = self.cells.into_iter().collect();
+            cells.sort();
+            cells
+        }
+    }
+
+    fn reloaded<R: crate::Row>(rows: &Rows<R>) -> Rows<R> {
+        let mut fresh = Rows::default();
+        rows.iter().cloned().for_each(|row| fresh.load(row));
+        fresh
+    }
+
+    fn delivered(requests: u128, seed: u64) -> Vec<Delivered> {
+        let record = |event: domain::codec::Recorded| Delivered {
+            position: event.position,
+            hash: [0; 32],
+            content: Content::Event(Box::new(event)),
+        };
+        recorded(woven(requests, seed)).into_iter().map(record).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn counters_are_the_same_whatever_the_batches(seed: u64, sizes in prop::collection::vec(1_usize..40, 1..60)) {
+            let events = delivered(24, seed);
+            let (mut whole, mut parts) = (Held::default(), Held::default());
+            whole.fold(&events);
+            let mut rest = events.as_slice();
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (batch, later) = rest.split_at((*size).min(rest.len()));
+                parts.fold(batch);
+                rest = later;
+            }
+            prop_assert_eq!(whole.counted(), parts.counted());
+        }
+
+        #[test]
+        fn no_order_of_events_makes_a_fold_panic(seed: u64) {
+            let mut events = delivered(12, seed);
+            events.reverse();
+            for model in model::ALL {
+                let mut folding = model.folding(fold::Partition { index: 0, of: 1 });
+                for event in events.iter().filter_map(|record| record.event(model.reads())) {
+                    prop_assert_eq!(folding.fold(event), Ok(()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_measures_what_stands_after_its_key() {
+        let shape = <DailyCell as crate::Row>::SHAPE;
+        let tables = fold::fold::<Statistics>(HashMap::new(), &delivered(1, 1)).expect("a fold");
+        assert!(tables.cells.iter().all(|cell| cell.len() == shape.columns.len()));
+        let cells = Statistics::cells(&Default::default());
+        assert!(cells.iter().all(|cell| cell.measures().len() == shape.columns.len() - shape.key));
+    }
+}

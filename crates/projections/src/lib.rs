@@ -52,3 +52,10 @@ pub use runner::Worker;
 pub use tables::Tables;
 
 pub(crate) use read_models::list_of;
+
+#[cfg(test)]
+mod given;
+#[cfg(test)]
+#[path = "../tests/it/story.rs"]
+#[allow(dead_code, reason = "shared with the integration tests, which use the rest")]
+mod story;

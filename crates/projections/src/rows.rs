@@ -121,3 +121,60 @@ impl Difference {
         difference
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row;
+
+    row! {
+        pub struct Pair in pairs {
+            key { scope: String, number: i64 }
+            word: Option<String>,
+        }
+    }
+
+    fn pair(number: i64, word: &str) -> Pair {
+        Pair { scope: "s-1".to_owned(), number, word: Some(word.to_owned()) }
+    }
+
+    fn key(number: i64) -> (String, i64) {
+        ("s-1".to_owned(), number)
+    }
+
+    fn loaded() -> Rows<Pair> {
+        let mut rows = Rows::default();
+        rows.load(pair(1, "a"));
+        rows.load(pair(2, "b"));
+        rows
+    }
+
+    #[test]
+    fn only_what_differs_from_the_database_is_written() {
+        let mut rows = loaded();
+        rows.put(pair(1, "x"));
+        rows.put(pair(1, "a"));
+        rows.change(&key(2), |pair| pair.word = Some("c".to_owned()));
+        rows.put(pair(3, "d"));
+        rows.remove(&key(3));
+        let written = Difference { written: vec![pair(2, "c").values()], deleted: vec![] };
+        assert_eq!(Difference::of(&rows), written);
+    }
+
+    #[test]
+    fn a_row_taken_away_is_deleted_by_its_key_once() {
+        let mut rows = loaded();
+        rows.remove(&key(1));
+        rows.remove(&key(1));
+        rows.remove(&key(9));
+        let deleted = vec![vec![Value::from("s-1"), Value::from(1_i64)]];
+        assert_eq!(Difference::of(&rows), Difference { written: vec![], deleted });
+    }
+
+    #[test]
+    fn a_line_is_canonical() {
+        let values = pair(1, "é\"").values();
+        assert_eq!(Pair::SHAPE.line(&values), r#"{"scope":"s-1","number":1,"word":"é\""}"#);
+        assert_eq!(Pair::SHAPE.key_text(&values), "s-1 1");
+    }
+}

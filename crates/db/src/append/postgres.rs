@@ -23,13 +23,15 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn new(options: PgConnectOptions, log: i64) -> Self {
-        // Every look-up of the append is by key. A plan that was made while the tables were empty must not scan them when
-        // they are full, so only the plan by key is left to choose, once.
+        // Every look-up of the append is by key. A plan that was made while the tables were empty must not scan or sort them
+        // when they are full, so only the plan by key is left to choose, once.
         let options = options.options([
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            ("enable_sort", "off"),
+            ("enable_material", "off"),
             ("jit", "off"),
         ]);
         Self { options, log, connection: None }

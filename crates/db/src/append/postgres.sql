@@ -1,18 +1,33 @@
 -- One batch, one round trip. $1 log; $2 $3 $4 the head as the writer believes it; $5 $6 $7 the head afterwards.
 -- Nothing here locks but the update of the head row. Under read committed a second writer waits for it, finds the row
 -- changed, and its update matches nothing; then `head` is empty and so is every insert that draws from it.
+--
+-- Each look-up is `lateral … limit 1`: one probe of the key for each thing asked, whatever the planner believes. A plain join,
+-- planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`. The look-up of events
+-- names an order that only the key on (log, stream, id) has, so that no other index of that table is taken.
 with known_operation as materialized (
     select o.id, o.fingerprint, o.first_position, o.last_position
     from unnest($8::bytea[]) as asked (id)
-    join operation o on o.log = $1 and o.id = asked.id
+    cross join lateral (
+        select id, fingerprint, first_position, last_position from operation where log = $1 and id = asked.id limit 1
+    ) as o
 ), known_event as materialized (
     select e.stream, e.id, e.revision, e.position
     from unnest($12::text[], $13::uuid[]) as asked (stream, id)
-    join event e on e.log = $1 and e.stream = asked.stream and e.id = asked.id
+    cross join lateral (
+        select stream, id, revision, position
+        from event
+        where log = $1 and stream = asked.stream and id >= asked.id
+        order by id
+        limit 1
+    ) as e
+    where e.id = asked.id
 ), wrong_stream as materialized (
     select asked.stream, s.revision, s.truncated_before, s.tombstoned
     from unnest($14::text[], $15::bigint[]) as asked (stream, revision)
-    left join stream s on s.log = $1 and s.stream = asked.stream
+    left join lateral (
+        select revision, truncated_before, tombstoned from stream where log = $1 and stream = asked.stream limit 1
+    ) as s on true
     where coalesce(s.revision, -1) <> asked.revision or s.truncated_before <> 0 or s.tombstoned
 ), head as (
     update log_head
@@ -38,7 +53,8 @@ with known_operation as materialized (
     set revision = batch.revision, truncated_before = batch.truncated_before, tombstoned = batch.tombstoned
     from head, unnest($28::text[], $29::bigint[], $30::bigint[], $31::boolean[])
         as batch (stream, revision, truncated_before, tombstoned)
-    where stream.log = $1 and stream.stream = batch.stream
+    cross join lateral (select ctid as place from stream where log = $1 and stream = batch.stream limit 1) as found
+    where stream.ctid = found.place
 ), new_operation as (
     insert into operation (log, id, fingerprint, first_position, last_position)
     select head.log, batch.id, batch.fingerprint, batch.first_position, batch.last_position

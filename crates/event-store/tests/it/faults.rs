@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::harness::{assert_whole, one, open, put};
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 on_both_databases! {
     async fn a_full_queue_refuses_and_forgets_nothing_it_took(fresh: Fresh) {

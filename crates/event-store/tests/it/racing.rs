@@ -13,7 +13,7 @@ use crate::harness::{all_of, assert_whole, event, one, open, put, under, write};
 
 const WRITERS: usize = 64;
 const APPENDS: usize = 25;
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 /// Follows until it has seen so many events, and checks that each is the next one.
 async fn follow(store: EventStore, count: i64) -> Vec<Uuid> {

@@ -8,6 +8,7 @@ use domain::{
     declaration::Declaration,
     request::{Act, SourceDue, Submission},
     rules::Rules,
+    words::Code,
 };
 
 use indicatif::ProgressBar;
@@ -93,7 +94,7 @@ fn a_row_is_a_submission_and_its_end_dated_as_they_were() {
     let submission = submission(&history);
     assert_eq!(submission.product.as_str(), "lamp", "found by its label");
     assert_eq!(submission.channel.as_str(), "phone");
-    assert_eq!(submission.area.as_ref().map(|area| area.as_str()), Some("ward_17"));
+    assert_eq!(submission.area.as_ref().map(Code::as_str), Some("ward_17"));
     let point = submission.place.as_ref().and_then(|place| place.point).expect("a point");
     assert_eq!((point.lat, point.long), (422_720_000, -710_770_000));
     let due = "2011-07-15T05:32:32.000001Z".parse().expect("an instant");
@@ -189,9 +190,12 @@ fn every_shipped_mapping_reads() {
     }
 }
 
+type Kinds = BTreeMap<&'static str, u32>;
+type Verdicts = BTreeMap<(&'static str, String), u32>;
+
 /// What the shipped mapping and declarations make of a committed file: events by kind, and rows by the promise of the
 /// intervention beside the source's verdict.
-fn lived(city: &str, file: &str) -> (BTreeMap<&'static str, u32>, BTreeMap<(&'static str, String), u32>) {
+fn lived(city: &str, file: &str) -> (Kinds, Verdicts) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let declarations = crate::declarations::read(&root.join("declarations")).expect("the declarations read");
     let of_city = declarations.into_iter().map(|file| Arc::new(file.declaration));
@@ -199,7 +203,7 @@ fn lived(city: &str, file: &str) -> (BTreeMap<&'static str, u32>, BTreeMap<(&'st
     let rules = Arc::new(Rules::new(of_city).expect("the city has a declaration"));
     let mapping = Arc::new(Mapping::read(&root.join(format!("mappings/{city}.toml"))).expect("a mapping"));
     let mut historian = Historian::new(Arc::clone(&mapping), &rules);
-    let (mut kinds, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
+    let (mut kinds, mut verdicts) = (Kinds::new(), Verdicts::new());
     let source = reader::open(&root.join(file), &ProgressBar::hidden()).expect("the file opens");
     reader::rows(source, &mapping, &mut |read| {
         let row = read.expect("every committed row reads");

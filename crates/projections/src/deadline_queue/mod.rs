@@ -149,3 +149,93 @@ fn move_to(owed: &mut Owed, due: &Due) {
     owed.due_at = due.due_at;
     owed.due_on = due.due_on;
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::promise::Release;
+
+    use super::*;
+    use crate::{
+        given::given,
+        story::{at, code, due, kept, made, paused, promise, released, request, submitted},
+    };
+
+    fn owed(due_hours: i64) -> Owed {
+        Owed {
+            request: request(1),
+            standard: code("felling-20"),
+            ordinal: 0,
+            milestone: Milestone::Resolution,
+            basis: Basis::Standard,
+            unit: Some(code("parks")),
+            product: code("tree"),
+            precision: Some(code("felling")),
+            area: Some(code("limoilou")),
+            priority: Priority::Normal,
+            trigger_at: at(0).to_utc(),
+            due_at: due(due_hours).due_at,
+            due_on: due(due_hours).due_on,
+            extended: false,
+            paused: false,
+        }
+    }
+
+    fn first() -> (RequestId, Code, i64) {
+        (request(1), code("felling-20"), 0)
+    }
+
+    #[test]
+    fn a_promise_stands_with_what_its_request_is_about() {
+        let (queue, _) = given::<DeadlineQueue>(request(1), [submitted(request(1), 0), made(0, 0, 480)]);
+        queue.row(first(), owed(480));
+    }
+
+    #[test]
+    fn a_settled_promise_leaves_the_queue() {
+        let (queue, _) =
+            given::<DeadlineQueue>(request(1), [submitted(request(1), 0), made(0, 0, 480), kept(0, 5, 480)]);
+        queue.no_row(first());
+    }
+
+    #[test]
+    fn a_planned_request_is_owed_no_date() {
+        let planned = Request::Planned { at: at(3), programme: code("trees-2027") };
+        let events = [submitted(request(1), 0), made(0, 0, 480), released(0, 3, 480, Release::Planned), planned];
+        let (queue, _) = given::<DeadlineQueue>(request(1), events);
+        queue.no_row(first());
+    }
+
+    #[test]
+    fn a_pause_is_flagged_and_a_resumption_moves_the_date() {
+        let asked = [submitted(request(1), 0), made(0, 0, 480), paused(0, 5)];
+        let (queue, _) = given::<DeadlineQueue>(request(1), asked.clone());
+        queue.row(first(), Owed { paused: true, ..owed(480) });
+
+        let resumed = Request::Promise(Promise::Resumed {
+            id: promise(0),
+            at: at(29),
+            previous_due_at: due(480).due_at,
+            previous_due_on: due(480).due_on,
+            due: due(504),
+        });
+        let (queue, _) = given::<DeadlineQueue>(request(1), asked.into_iter().chain([resumed]));
+        queue.row(first(), owed(504));
+    }
+
+    #[test]
+    fn a_transfer_and_a_triage_move_the_open_promises() {
+        let transferred = Request::Transferred { at: at(2), from: Some(code("parks")), to: code("roads") };
+        let triaged = Request::Triaged { at: at(3), priority: Priority::Urgent };
+        let events = [submitted(request(1), 0), made(0, 0, 480), transferred, triaged, made(1, 4, 500)];
+        let (queue, _) = given::<DeadlineQueue>(request(1), events);
+        let moved = |row: Owed| Owed { unit: Some(code("roads")), priority: Priority::Urgent, ..row };
+        queue.row(first(), moved(owed(480)));
+        queue.row((request(1), code("felling-20"), 1), moved(Owed { ordinal: 1, ..owed(500) }));
+    }
+
+    #[test]
+    fn any_order_of_events_is_folded() {
+        let (queue, _) = given::<DeadlineQueue>(request(1), [kept(0, 5, 480), paused(0, 1), made(0, 0, 480)]);
+        queue.no_row(first());
+    }
+}

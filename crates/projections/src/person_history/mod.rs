@@ -115,3 +115,51 @@ fn fold_person(links: &mut Rows<PersonLink>, stream: &str, event: &Person) {
         Person::Registered { .. } | Person::DetailsAdded { .. } => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        given::given,
+        story::{at, in_person, person, recorded, request, resolved, submission, submitted},
+    };
+
+    #[test]
+    fn a_request_of_nobody_has_no_row() {
+        given::<PersonHistory>(request(1), [submitted(request(1), 0)]).0.no_row((request(1),));
+    }
+
+    #[test]
+    fn every_request_of_a_person_is_followed_to_its_end() {
+        let mut submission = submission(request(1), 0);
+        submission.requester = Some(person(7));
+        let row = PersonMatter {
+            request: request(1),
+            person: person(7),
+            number: submission.number.clone(),
+            status: Status::Resolved,
+            open: false,
+            channel: submission.channel.clone(),
+            product: submission.product.clone(),
+            precision: submission.precision.clone(),
+            opened_at: at(0).to_utc(),
+            updated_at: at(6).to_utc(),
+            closed_at: Some(at(6).to_utc()),
+        };
+        let events = [Request::Submitted(Box::new(submission)), resolved(6)];
+        given::<PersonHistory>(request(1), events).0.row((request(1),), row);
+    }
+
+    #[test]
+    fn a_merge_is_one_row_and_unmerging_takes_it_away() {
+        let merged = in_person(person(2), Person::Merged { at: at(1), into: person(1) });
+        let unmerged = in_person(person(2), Person::Unmerged { at: at(2), from: person(1) });
+        let mut rows = <PersonHistory as Projection>::Tables::default();
+        let events = recorded([merged, unmerged]);
+        PersonHistory::fold(&mut rows, &events[0]);
+        let link = PersonLink { person: person(2), into_person: person(1), merged_at: at(1).to_utc() };
+        rows.1.row((person(2),), link);
+        PersonHistory::fold(&mut rows, &events[1]);
+        rows.1.no_row((person(2),));
+    }
+}

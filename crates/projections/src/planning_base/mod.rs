@@ -119,3 +119,41 @@ fn enter(matter: &PlanningMatter, programme: &Code, at: domain::time::Local) -> 
         entered_on: at.date_naive(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        given::given,
+        story::{at, code, request, resolved, submitted},
+    };
+
+    fn planned() -> [Request; 3] {
+        let entered = Request::Planned { at: at(30), programme: code("trees-2027") };
+        let triaged = Request::Triaged { at: at(40), priority: Priority::High };
+        [submitted(request(1), 0), entered, triaged]
+    }
+
+    #[test]
+    fn a_planned_request_stands_with_its_priority() {
+        let row = Planned {
+            request: request(1),
+            programme: code("trees-2027"),
+            product: code("tree"),
+            precision: Some(code("felling")),
+            area: Some(code("limoilou")),
+            unit: Some(code("parks")),
+            priority: Priority::High,
+            opened_at: at(0).to_utc(),
+            entered_at: at(30).to_utc(),
+            entered_on: at(30).date_naive(),
+        };
+        given::<PlanningBase>(request(1), planned()).0.row((request(1),), row);
+    }
+
+    #[test]
+    fn what_is_done_leaves_the_programme() {
+        given::<PlanningBase>(request(1), planned().into_iter().chain([resolved(50)])).0.no_row((request(1),));
+        given::<PlanningBase>(request(1), [submitted(request(1), 0)]).0.no_row((request(1),));
+    }
+}

@@ -178,3 +178,67 @@ fn expect(row: &mut PublicRequest, event: &promise::Event) {
 fn is_public(event: &Request) -> bool {
     !matches!(event, Request::Noted { visibility: Visibility::Internal, .. } | Request::Promise(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        given::given,
+        story::{at, code, due, made, noted, request, resolved, sealed, submission, submitted},
+    };
+
+    fn row() -> PublicRequest {
+        received(request(1), &submission(request(1), 0))
+    }
+
+    #[test]
+    fn what_was_typed_stays_sealed_and_the_description_is_empty() {
+        let expected = PublicRequest { expected_at: Some(due(480).due_at), ..row() };
+        assert_eq!((expected.description.as_ref(), expected.lat), (None, Some(468_130_000)));
+        given::<PublicRequests>(request(1), [submitted(request(1), 0), made(0, 0, 480)]).row((request(1),), expected);
+    }
+
+    #[test]
+    fn a_private_place_is_not_among_the_public_columns() {
+        let private = Submitted { place: Some(Place::Private(sealed("/place"))), ..submission(request(1), 0) };
+        let rows = given::<PublicRequests>(request(1), [Request::Submitted(Box::new(private))]);
+        let none = PublicRequest { lat: None, long: None, address: None, ..row() };
+        rows.row((request(1),), PublicRequest { private_place: Some(sealed("/place")), ..none });
+    }
+
+    #[test]
+    fn closing_and_reopening_are_seen() {
+        let closed = [submitted(request(1), 0), resolved(9)];
+        let at_nine = Some(at(9).to_utc());
+        let expected = PublicRequest {
+            status: Status::Resolved,
+            open: false,
+            updated_at: at(9).to_utc(),
+            closed_at: at_nine,
+            reason: Some(code("felled")),
+            ..row()
+        };
+        given::<PublicRequests>(request(1), closed.clone()).row((request(1),), expected);
+
+        let reopened = closed.into_iter().chain([Request::Reopened { at: at(12) }]);
+        let expected = PublicRequest { updated_at: at(12).to_utc(), ..row() };
+        given::<PublicRequests>(request(1), reopened).row((request(1),), expected);
+    }
+
+    #[test]
+    fn an_internal_note_moves_nothing_public() {
+        let events = [submitted(request(1), 0), noted(5, Visibility::Internal)];
+        given::<PublicRequests>(request(1), events).row((request(1),), row());
+        let events = [submitted(request(1), 0), noted(5, Visibility::Public)];
+        let updated = PublicRequest { updated_at: at(5).to_utc(), ..row() };
+        given::<PublicRequests>(request(1), events).row((request(1),), updated);
+    }
+
+    #[test]
+    fn a_released_text_is_the_description() {
+        let text = "Arbre penché".to_owned();
+        let events = [submitted(request(1), 0), Request::TextReleased { at: at(0), text: text.clone() }];
+        let expected = PublicRequest { description: Some(text), ..row() };
+        given::<PublicRequests>(request(1), events).row((request(1),), expected);
+    }
+}

@@ -113,3 +113,40 @@ fn tell(entry: &mut Entry, event: &Request) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        given::given,
+        story::{at, code, due, made, noted, request, sealed, submitted},
+    };
+
+    fn entry(revision: i64, hours: i64, kind: &str) -> Entry {
+        Entry {
+            request: request(1),
+            revision,
+            at: at(hours).to_utc(),
+            kind: kind.to_owned(),
+            visibility: Visibility::Public,
+            actor: "usr_1".to_owned(),
+            about: None,
+            other: None,
+            due_at: None,
+            public_text: None,
+            text: None,
+        }
+    }
+
+    #[test]
+    fn every_event_is_an_entry_and_its_text_stays_sealed() {
+        let events = [submitted(request(1), 0), made(0, 0, 480), noted(3, Visibility::Internal)];
+        let submitted = entry(0, 0, "request.submitted");
+        let made = entry(1, 0, "promise.made");
+        let noted = entry(2, 3, "request.noted");
+        given::<RequestTimeline>(request(1), events)
+            .row((request(1), 0), Entry { about: Some(code("tree")), text: Some(sealed("/description")), ..submitted })
+            .row((request(1), 1), Entry { about: Some(code("felling-20")), due_at: Some(due(480).due_at), ..made })
+            .row((request(1), 2), Entry { visibility: Visibility::Internal, text: Some(sealed("/text")), ..noted });
+    }
+}

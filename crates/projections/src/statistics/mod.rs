@@ -183,3 +183,69 @@ fn settle(fact: &mut PromiseFact, state: Owing, at: Local) {
 fn key(request: RequestId, id: &PromiseId) -> (RequestId, Code, i64) {
     (request, id.standard.clone(), i64::from(id.ordinal))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Cell,
+        given::given,
+        story::{at, code, due, kept, made, request, resolved, submission, submitted},
+    };
+
+    fn fact() -> RequestFact {
+        opened(request(1), &submission(request(1), 0))
+    }
+
+    #[test]
+    fn a_closed_request_has_its_delays() {
+        let (requests, _) = given::<Statistics>(request(1), [submitted(request(1), 0), resolved(30)]);
+        let next_day = Some(at(30).date_naive());
+        let expected = RequestFact {
+            status: Status::Resolved,
+            answered_on: next_day,
+            answered_delay_seconds: Some(30 * 3_600),
+            closed_on: next_day,
+            closed_delay_seconds: Some(30 * 3_600),
+            reason: Some(code("felled")),
+            ..fact()
+        };
+        requests.row((request(1),), expected);
+    }
+
+    #[test]
+    fn a_reopened_request_is_open_but_was_answered() {
+        let events = [submitted(request(1), 0), resolved(30), Request::Reopened { at: at(31) }, resolved(99)];
+        let (requests, _) = given::<Statistics>(request(1), events);
+        let fact = requests.only().expect("a fact");
+        assert_eq!((fact.answered_delay_seconds, fact.closed_delay_seconds), (Some(30 * 3_600), Some(99 * 3_600)));
+        assert_eq!(fact.reopenings, 1);
+    }
+
+    #[test]
+    fn a_request_counts_where_it_was_opened_and_closed_and_its_promise_where_it_is_due() {
+        let events = [submitted(request(1), 0), made(0, 0, 480), kept(0, 30, 480), resolved(30)];
+        let cells = Statistics::cells(&given::<Statistics>(request(1), events));
+        let counted: Vec<_> = cells.iter().map(|cell| (cell.day, cell.standard.as_str(), cell.measures())).collect();
+        let (opened_on, closed_on) = (at(0).date_naive(), at(30).date_naive());
+        assert_eq!(counted[0], (opened_on, "", vec![1, 0, 0, 0, 0, 0]));
+        assert_eq!(counted[1], (closed_on, "", vec![0, 1, 0, 0, 0, 0]));
+        assert_eq!(counted[2], (due(480).due_on, "felling-20", vec![0, 0, 0, 1, 0, 0]));
+    }
+
+    #[test]
+    fn a_promise_keeps_the_product_it_was_made_for() {
+        let recategorised = Request::Recategorised {
+            at: at(2),
+            from: code("tree"),
+            product: code("water"),
+            precision: None,
+            unit: None,
+        };
+        let events = [submitted(request(1), 0), made(0, 0, 480), recategorised, made(1, 2, 480)];
+        let (requests, promises) = given::<Statistics>(request(1), events);
+        let products: Vec<_> = promises.iter().map(|promise| promise.product.as_str()).collect();
+        assert_eq!(products, ["tree", "water"]);
+        assert_eq!(requests.only().map(|fact| fact.product.as_str()), Some("water"));
+    }
+}
