@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use testkit::{Fresh, on_both_databases};
+use testkit::on_both_databases;
 
 use crate::harness::{Client, Site};
 
@@ -79,6 +79,7 @@ on_both_databases! {
         let boston = site.key("boston", "portal");
         let server = site.serve(&[]);
         let anyone = Client::new(&server, "");
+        let answers = [("attribute[voie]", "chaussee"), ("attribute[accident]", "non")];
         let post = |key: String, fields: Vec<(&'static str, &'static str)>| {
             let anyone = anyone.clone();
             async move {
@@ -91,7 +92,6 @@ on_both_databases! {
         let place = ("address_string", "12, rue Saint-Jean");
         let quebec = ("jurisdiction_id", "ville.quebec.qc.ca");
         let service = ("service_code", "nid_de_poule");
-        let answers = [("attribute[voie]", "chaussee"), ("attribute[accident]", "non")];
 
         let cases = [
             (post("gk_nobody_nothing".into(), vec![quebec, service, place]).await, 403),

@@ -9,7 +9,7 @@ use std::{
 use db::{Databases, Db, LogEntry, Statement};
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use testkit::{Fresh, on_both_databases};
+use testkit::on_both_databases;
 use uuid::Uuid;
 
 use crate::harness::Site;

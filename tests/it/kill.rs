@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use testkit::{Fresh, on_both_databases};
+use testkit::on_both_databases;
 
 use crate::harness::{Client, Site};
 

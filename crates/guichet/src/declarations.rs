@@ -11,7 +11,6 @@ use std::{
 
 use domain::declaration::{self, Declaration, Step};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -23,8 +22,6 @@ pub(crate) struct DeclarationFile {
     pub(crate) path: PathBuf,
     /// What `declaration.published` keeps, byte for byte.
     pub(crate) text: String,
-    /// Of those bytes, lowercase hexadecimal.
-    pub(crate) sha256: String,
     pub(crate) declaration: Declaration,
 }
 
@@ -121,8 +118,7 @@ pub(crate) fn parse(path: &Path, text: String) -> Result<DeclarationFile, Mistak
             .map(|found| mistake(Some(offset_of(&table, &found.at.0)), found.at.to_string(), found.problem));
         return Err(Mistakes(told.collect()));
     }
-    let sha256 = hexadecimal(&Sha256::digest(text.as_bytes()));
-    Ok(DeclarationFile { path: path.to_owned(), text, sha256, declaration })
+    Ok(DeclarationFile { path: path.to_owned(), text, declaration })
 }
 
 /// What only several files can get wrong: the versions of one organisation follow one another without a gap.
@@ -176,15 +172,6 @@ fn date_as_text(value: &mut DeValue<'_>) {
         DeValue::Table(table) => dates_as_text(table),
         _ => {}
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use fmt::Write;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
-        text
-    })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -280,10 +267,9 @@ standards = ["done"]
     }
 
     #[test]
-    fn a_sound_file_is_read_with_its_hash() {
+    fn a_sound_file_is_read() {
         let file = parse(Path::new("test.toml"), SOUND.to_owned()).expect("a declaration");
         assert_eq!(file.declaration.version.as_str(), "1");
-        assert_eq!(file.sha256.len(), 64);
         assert_eq!(file.text, SOUND);
     }
 

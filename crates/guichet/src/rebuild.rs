@@ -19,7 +19,7 @@ pub(crate) async fn run(args: ModelArgs, settings: &Settings) -> anyhow::Result<
             .await
             .with_context(|| format!("rebuild the read models of {slug}"))?;
         bar.finish_and_clear();
-        failed |= report.models.iter().any(|model| matches!(model.outcome, RebuildOutcome::Failed(_)));
+        failed |= report.models.iter().any(|model| matches!(model.outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Stopped(_)));
         if args.json {
             reports.push(json(slug, &report));
         } else {
@@ -52,6 +52,7 @@ fn outcome(outcome: &RebuildOutcome) -> String {
     match outcome {
         RebuildOutcome::Serving => "serving".into(),
         RebuildOutcome::Superseded => "another process was first; its generation serves".into(),
+        RebuildOutcome::Stopped(at) => format!("serves what stood before position {}: {}", at.position, at.why),
         RebuildOutcome::Failed(at) => format!("failed at position {}: {}", at.position, at.why),
     }
 }
