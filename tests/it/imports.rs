@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::harness::Site;
 
+pub(crate) const MONTREAL: &str = "data/montreal/rats_2016-2017.json.gz";
+
 /// Boston's first requests of July 2011: enough to be in the middle of, few enough to be read six times.
 const ROWS: usize = 1_200;
 
@@ -24,7 +26,7 @@ on_both_databases! {
     async fn an_import_killed_at_any_moment_and_run_again_ends_as_an_undisturbed_one(fresh: Fresh) {
         let site = Site::new(&fresh);
         let file = site.path("requests.csv");
-        std::fs::write(&file, first_rows()).expect("write the rows");
+        std::fs::write(&file, first_rows(ROWS)).expect("write the rows");
         let file = file.to_str().expect("UTF-8");
         let expected = undisturbed(file).await;
         site.done(&["migrate"]);
@@ -50,10 +52,10 @@ on_both_databases! {
     }
 }
 
-fn first_rows() -> String {
+pub(crate) fn first_rows(rows: usize) -> String {
     let packed = include_bytes!("../../data/boston/requests_2011-07_to_10.csv.gz");
     let lines = BufReader::new(GzDecoder::new(packed.as_slice())).lines();
-    lines.take(ROWS + 1).map(|line| line.expect("the file reads") + "\n").collect()
+    lines.take(rows + 1).map(|line| line.expect("the file reads") + "\n").collect()
 }
 
 fn arguments(file: &str) -> [&str; 5] {

@@ -3,6 +3,7 @@
 mod harness;
 
 mod canary;
+mod counts;
 mod first_door;
 mod house;
 mod imports;

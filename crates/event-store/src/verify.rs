@@ -8,6 +8,8 @@
 pub mod rows;
 pub mod rules;
 
+use std::fmt::Write;
+
 use db::DbError;
 use uuid::Uuid;
 
@@ -48,6 +50,16 @@ pub struct Anchor {
     pub epoch: Uuid,
     pub position: i64,
     pub hash: [u8; 32],
+}
+
+impl Anchor {
+    /// As people compare it.
+    pub fn hash_in_hex(&self) -> String {
+        self.hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+            text
+        })
+    }
 }
 
 /// Something that does not hold.

@@ -18,6 +18,7 @@ mod progress;
 mod ready;
 mod rebuild;
 mod serve;
+mod verify;
 mod wire;
 mod work;
 
@@ -48,7 +49,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(args) => import_command::run(args, &settings).await,
         Command::Rebuild(args) => rebuild::run(args, &settings).await,
         Command::Check(args) => check::run(args, &settings).await,
-        Command::Verify(_) => anyhow::bail!("being written"),
+        Command::Verify(args) => verify::run(args, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
         Command::Oracle(args) => oracle::run(&args, &settings),
         Command::Bench(args) => bench::run(args, &settings).await,

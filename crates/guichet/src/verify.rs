@@ -75,7 +75,7 @@ async fn follow(databases: &Databases, log: &LogEntry) -> anyhow::Result<Report>
 
 fn print(slug: &str, report: &Report) {
     let Report { events, streams, head, .. } = report;
-    let hash = hex(&head.hash);
+    let hash = head.hash_in_hex();
     if report.ok() {
         println!("{slug}: complete and untouched, {events} events in {streams} streams");
         println!("  worth keeping elsewhere: epoch {}, position {}, hash {hash}", head.epoch, head.position);
@@ -105,12 +105,8 @@ fn as_json(slug: &str, report: &Report) -> Value {
         "ok": report.ok(),
         "events": report.events,
         "streams": report.streams,
-        "head": { "epoch": report.head.epoch, "position": report.head.position, "hash": hex(&report.head.hash) },
+        "head": { "epoch": report.head.epoch, "position": report.head.position, "hash": report.head.hash_in_hex() },
         "violations": report.violations,
         "findings": findings,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

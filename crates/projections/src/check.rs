@@ -213,7 +213,9 @@ impl Comparing {
             }
         };
         for (table, rows) in self.tables.iter_mut().zip(finished.tables) {
-            rows.iter().for_each(|values| table.expect(Line::of(table.shape, values)));
+            for values in &rows {
+                table.expect(Line::of(table.shape, values));
+            }
         }
         if let Some(shape) = self.model.cell_shape() {
             self.cells.add(shape, finished.cells);
@@ -222,7 +224,9 @@ impl Comparing {
 
     fn conclude(mut self) -> CheckedModel {
         if let (Some(shape), Some(table)) = (self.model.cell_shape(), self.tables.last_mut()) {
-            self.cells.into_rows(shape).iter().for_each(|values| table.expect(Line::of(shape, values)));
+            for values in self.cells.into_rows(shape) {
+                table.expect(Line::of(shape, &values));
+            }
         }
         if !matches!(self.checked.problem, Some(Problem::Diverged | Problem::NotFilled | Problem::Unfoldable(_))) {
             self.checked.tables = self.tables.into_iter().map(Comparison::conclude).collect();

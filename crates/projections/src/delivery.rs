@@ -84,7 +84,7 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        line += &format!(": {cause}");
+        line = format!("{line}: {cause}");
         source = cause.source();
     }
     line

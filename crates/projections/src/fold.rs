@@ -158,14 +158,11 @@ impl<P: Projection> Fold<P> {
 impl<P: Projection> Folding for Fold<P> {
     fn fold(&mut self, event: &Recorded) -> Result<(), String> {
         let Some(scope) = P::scope(event).filter(|scope| self.partition.holds(scope)) else { return Ok(()) };
-        let place = match self.places.get(scope) {
-            Some(place) => *place,
-            None => {
-                self.scopes.push(P::Tables::default());
-                self.places.insert(scope.to_owned(), self.scopes.len() - 1);
-                self.scopes.len() - 1
-            }
-        };
+        let place = self.places.get(scope).copied().unwrap_or_else(|| {
+            self.scopes.push(P::Tables::default());
+            self.places.insert(scope.to_owned(), self.scopes.len() - 1);
+            self.scopes.len() - 1
+        });
         let rows = &mut self.scopes[place];
         guarded(&Mark::new(0), || P::fold(rows, event)).map_err(|poison| poison.why)
     }

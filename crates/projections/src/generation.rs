@@ -296,18 +296,19 @@ fn create_table(dialect: Dialect, shape: &Shape, table: &str, create: &str) -> S
 
 /// The key is a unique index, which serves `on conflict` as a primary key would and can be made after the rows.
 fn create_indexes(shape: &Shape, table: &str, is_cell: bool) -> String {
-    let key = shape.key_names();
-    let mut sql = format!("create unique index {table}_key on {table} ({});\n", key.join(", "));
-    for index in shape.indexes {
+    let key = shape.key_names().join(", ");
+    let mut sql = vec![format!("create unique index {table}_key on {table} ({key});")];
+    sql.extend(shape.indexes.iter().map(|index| {
         let filter = index.filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
-        sql += &format!("create index {table}_{} on {table} ({}){filter};\n", index.name, index.columns);
-    }
+        format!("create index {table}_{} on {table} ({}){filter};", index.name, index.columns)
+    }));
     if is_cell {
         // Empty but for the moment between a counter's fall to zero and the deletion of its cell.
-        sql += &format!("create index {table}_zero on {table} ({}) where {};\n", key.join(", "), shape.zero());
+        sql.push(format!("create index {table}_zero on {table} ({key}) where {};", shape.zero()));
     }
     // So that the first queries are planned for the rows there are, not for the empty table of a moment ago.
-    sql + &format!("analyze {table};\n")
+    sql.push(format!("analyze {table};\n"));
+    sql.join("\n")
 }
 
 /// What analysts read: the current table under its plain name, without sealed columns.

@@ -227,12 +227,11 @@ async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<V
 /// Cells, indexes, checkpoint; then the events that came meanwhile; then the switch.
 async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Result<RebuildOutcome, RebuildError> {
     let read = models.read();
-    let outcome = match filling.failed.take() {
-        Some(unfoldable) => RebuildOutcome::Failed(unfoldable),
-        None => {
-            finish(read, filling, head).await?;
-            serve(models, filling).await?
-        }
+    let outcome = if let Some(unfoldable) = filling.failed.take() {
+        RebuildOutcome::Failed(unfoldable)
+    } else {
+        finish(read, filling, head).await?;
+        serve(models, filling).await?
     };
     if matches!(outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Superseded) {
         generation::discard(read, filling.generation.clone()).await?;

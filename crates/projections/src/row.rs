@@ -88,7 +88,7 @@ impl Shape {
 
 /// Declares a row: its table, its key (the first column is the scope), its other columns, its indexes.
 ///
-/// ```ignore
+/// ```text
 /// row! {
 ///     /// One promise still owed. Read by team leads every morning.
 ///     pub struct Owed in deadline_queue {
@@ -104,7 +104,7 @@ impl Shape {
 macro_rules! row {
     (
         $(#[$doc:meta])*
-        pub struct $name:ident in $table:ident {
+        $visible:vis struct $name:ident in $table:ident {
             key { $($(#[$key_doc:meta])* $key:ident: $key_type:ty),+ $(,)? }
             $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)?
         }
@@ -112,7 +112,7 @@ macro_rules! row {
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
-        pub struct $name {
+        $visible struct $name {
             $($(#[$key_doc])* pub $key: $key_type,)+
             $($(#[$field_doc])* pub $field: $type,)*
         }

@@ -128,7 +128,7 @@ mod tests {
     use crate::row;
 
     row! {
-        pub struct Pair in pairs {
+        pub(crate) struct Pair in pairs {
             key { scope: String, number: i64 }
             word: Option<String>,
         }

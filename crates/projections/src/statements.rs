@@ -23,9 +23,9 @@ impl ReadModels {
         let nobody = PersonId(Uuid::nil());
         let figures = Selection::default();
         let (group, of) = (person_history::queries::group_statement, person_history::queries::of_statement);
-        let public = public_requests::queries::list_statement(&Default::default(), &Page::default());
-        let queue = deadline_queue::queries::list_statement(&Default::default(), &Page::default());
-        let planning = planning_base::queries::list_statement(&Default::default(), &Page::default());
+        let public = public_requests::queries::list_statement(&public_requests::Filter::default(), &Page::default());
+        let queue = deadline_queue::queries::list_statement(&deadline_queue::Filter::default(), &Page::default());
+        let planning = planning_base::queries::list_statement(&planning_base::Filter::default(), &Page::default());
         let volume = statistics::queries::volume_statement(&figures, None, None);
         let promises = statistics::queries::promises_statement(&figures, None, None);
         let mut all = vec![

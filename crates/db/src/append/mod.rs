@@ -179,6 +179,8 @@ fn insert_head(log: i32, epoch: Uuid, genesis: Bytes32) -> Statement {
     )
 }
 
-pub(crate) fn statements() -> Vec<Statement> {
+/// For the test that has both databases prepare every statement.
+#[doc(hidden)]
+pub fn statements() -> Vec<Statement> {
     vec![insert_head(0, Uuid::nil(), [0; 32])]
 }

@@ -87,7 +87,7 @@ impl Projection for DeadlineQueue {
                 // Open promises were released before; the new product's are made after this.
                 matters.each(|matter| {
                     matter.product = product.clone();
-                    matter.precision = precision.clone();
+                    matter.precision.clone_from(precision);
                 });
                 if let Some(unit) = unit {
                     hand_to(owed, matters, unit);

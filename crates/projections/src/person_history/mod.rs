@@ -96,7 +96,7 @@ fn fold_request(matters: &mut Rows<PersonMatter>, stream: &str, event: &Request)
         matter.updated_at = matter.updated_at.max(at);
         if let Request::Recategorised { product, precision, .. } = event {
             matter.product = product.clone();
-            matter.precision = precision.clone();
+            matter.precision.clone_from(precision);
         }
     });
 }

@@ -96,9 +96,9 @@ fn follow(planned: &mut Rows<Planned>, matters: &mut Rows<PlanningMatter>, event
         }
         Request::Recategorised { product, precision, unit, .. } => matters.each(|matter| {
             matter.product = product.clone();
-            matter.precision = precision.clone();
+            matter.precision.clone_from(precision);
             if unit.is_some() {
-                matter.unit = unit.clone();
+                matter.unit.clone_from(unit);
             }
         }),
         _ => {}

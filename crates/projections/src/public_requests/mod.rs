@@ -140,13 +140,13 @@ fn tell(row: &mut PublicRequest, event: &Request) {
         Request::Assigned { unit, .. } | Request::Transferred { to: unit, .. } => row.unit = Some(unit.clone()),
         Request::Recategorised { product, precision, unit, .. } => {
             row.product = product.clone();
-            row.precision = precision.clone();
+            row.precision.clone_from(precision);
             if unit.is_some() {
-                row.unit = unit.clone();
+                row.unit.clone_from(unit);
             }
             row.reason = None;
         }
-        Request::Resolved { outcome, .. } => row.reason = outcome.clone(),
+        Request::Resolved { outcome, .. } => row.reason.clone_from(outcome),
         Request::Refused { reason, .. } => row.reason = Some(reason.clone()),
         Request::Planned { programme, .. } => row.reason = Some(programme.clone()),
         Request::Reopened { .. } => row.reason = None,

@@ -69,10 +69,10 @@ fn tell(entry: &mut Entry, event: &Request) {
     match event {
         Request::Submitted(submitted) => {
             entry.about = Some(submitted.product.clone());
-            entry.text = submitted.description.clone();
+            entry.text.clone_from(&submitted.description);
         }
         Request::Assigned { unit, .. } | Request::Transferred { to: unit, .. } => entry.about = Some(unit.clone()),
-        Request::WaitingStarted { question, .. } => entry.text = question.clone(),
+        Request::WaitingStarted { question, .. } => entry.text.clone_from(question),
         Request::Noted { visibility, text, .. } => {
             entry.visibility = *visibility;
             entry.text = Some(text.clone());
@@ -83,12 +83,12 @@ fn tell(entry: &mut Entry, event: &Request) {
         }
         Request::Answered { text, .. } => entry.text = Some(text.clone()),
         Request::Resolved { outcome, text, .. } => {
-            entry.about = outcome.clone();
-            entry.text = text.clone();
+            entry.about.clone_from(outcome);
+            entry.text.clone_from(text);
         }
         Request::Refused { reason, text, .. } => {
             entry.about = Some(reason.clone());
-            entry.text = text.clone();
+            entry.text.clone_from(text);
         }
         Request::Recategorised { product, .. } => entry.about = Some(product.clone()),
         Request::LinkedAsDuplicate { of, .. } | Request::Unlinked { of, .. } => entry.other = Some(*of),

@@ -98,15 +98,15 @@ fn follow(fact: &mut RequestFact, event: &Request) {
         }
         Request::Recategorised { product, precision, unit, .. } => {
             fact.product = product.clone();
-            fact.precision = precision.clone();
+            fact.precision.clone_from(precision);
             if unit.is_some() {
-                fact.unit = unit.clone();
+                fact.unit.clone_from(unit);
             }
         }
         Request::Answered { .. } => answer(fact, at),
         Request::Resolved { outcome, .. } => {
             answer(fact, at);
-            fact.reason = outcome.clone();
+            fact.reason.clone_from(outcome);
         }
         Request::Refused { reason, .. } => {
             answer(fact, at);

@@ -180,8 +180,8 @@ fn life(number: u128) -> Vec<(String, Event)> {
     let due = start + 60;
     let mut submission = submission(id, start);
     submission.product = code(["tree", "water", "rats"][(number % 3) as usize]);
-    submission.area = (number % 5 != 0).then(|| code(["limoilou", "charlesbourg"][(number % 2) as usize]));
-    submission.requester = (number % 2 == 0).then(|| person(number / 4));
+    submission.area = (!number.is_multiple_of(5)).then(|| code(["limoilou", "charlesbourg"][(number % 2) as usize]));
+    submission.requester = number.is_multiple_of(2).then(|| person(number / 4));
     let mut events = vec![R::Submitted(Box::new(submission)), made(0, start, due)];
     events.extend(match number % 8 {
         0 => vec![R::Started { at: at(start + 1) }],

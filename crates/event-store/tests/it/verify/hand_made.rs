@@ -94,12 +94,20 @@ impl HandMade {
     /// The pure rules, without a database.
     pub(crate) fn verify(&self) -> Report {
         let mut verification = Verification::new(&self.log.slug, self.log.epoch);
-        self.heads.iter().for_each(|row| verification.head(row.clone()));
+        for row in &self.heads {
+            verification.head(row.clone());
+        }
         let mut events: Vec<&EventRow> = self.events.iter().collect();
         events.sort_by_key(|event| event.position);
-        events.into_iter().for_each(|row| verification.event(row));
-        self.streams.iter().for_each(|row| verification.stream(row));
-        self.operations.iter().for_each(|row| verification.operation(row));
+        for row in events {
+            verification.event(row);
+        }
+        for row in &self.streams {
+            verification.stream(row);
+        }
+        for row in &self.operations {
+            verification.operation(row);
+        }
         verification.finish()
     }
 
