@@ -9,7 +9,7 @@ use projections::{
     statistics::{self, Dimension, Period, Selection},
 };
 use serde_json::Value;
-use testkit::{Fresh, on_both_databases};
+use testkit::on_both_databases;
 
 use crate::{
     harness::Site,

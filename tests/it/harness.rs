@@ -31,7 +31,8 @@ impl Site {
     fn at(database: impl FnOnce(&Path) -> String) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         // Any 32 bytes do: what matters is that the same ones come back after a restart.
-        std::fs::write(dir.path().join("master.key"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("write the key");
+        std::fs::write(dir.path().join("master.key"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+            .expect("write the key");
         let database = database(dir.path());
         Self { dir, database }
     }
@@ -196,7 +197,12 @@ impl Client {
     }
 
     /// A form whose answer may never come: `None` when the connection broke.
-    pub(crate) async fn try_form(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Option<Answer> {
+    pub(crate) async fn try_form(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let mut request = self.http.post(format!("{}{path}", self.url)).form(fields);
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -44,7 +44,13 @@ pub(crate) async fn run(args: ModelArgs, settings: &Settings) -> anyhow::Result<
 fn say(slug: &str, report: &CheckReport) {
     for model in &report.models {
         let verdict = if model.agrees() { "agrees" } else { "DIFFERS" };
-        println!("{slug}/{} v{}: {} rows at position {}, {verdict}", model.name, model.version, model.rows(), model.position);
+        println!(
+            "{slug}/{} v{}: {} rows at position {}, {verdict}",
+            model.name,
+            model.version,
+            model.rows(),
+            model.position
+        );
         if let Some(problem) = problem(model) {
             println!("  {problem}");
         }

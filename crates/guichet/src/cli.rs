@@ -165,9 +165,7 @@ pub(crate) enum KeyCommand {
         label: String,
     },
     /// Make a key useless at once; its public prefix names it: `gk_1a2b3c4d`.
-    Revoke {
-        prefix: String,
-    },
+    Revoke { prefix: String },
     /// List the keys, without their secrets.
     List {
         #[arg(long)]

@@ -20,7 +20,7 @@ pub(crate) struct Flags {
     #[arg(long, global = true, env = "GUICHET_DECLARATIONS", value_name = "DIR")]
     pub declarations: Option<PathBuf>,
 
-    /// File that holds the master key: 32 bytes in base64. Guard it like the data; without it nothing personal reads.
+    /// Document that holds the master key: 32 bytes in base64. Guard it like the data; without it nothing personal reads.
     #[arg(long, global = true, env = "GUICHET_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
 
@@ -37,10 +37,10 @@ pub(crate) struct Flags {
     pub log: Option<String>,
 }
 
-/// The configuration file.
+/// The configuration file, as read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Document {
     database: Option<String>,
     declarations: Option<PathBuf>,
     master_key_file: Option<PathBuf>,
@@ -69,7 +69,7 @@ impl Settings {
     pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Self> {
         let file = match &flags.config {
             Some(path) => read(path)?,
-            None => File::default(),
+            None => Document::default(),
         };
         Ok(Self {
             database: flags.database.or(file.database),
@@ -109,7 +109,7 @@ impl Settings {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<File> {
+fn read(path: &Path) -> anyhow::Result<Document> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("read {}", path.display()))
 }

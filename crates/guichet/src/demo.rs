@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 use projections::statistics::{self, Selection};
 use vault::{ApiKeys, MasterKey};
 
@@ -22,11 +22,21 @@ use crate::{
     wire::{self, Site},
 };
 
-/// What is imported: mapping, file, local days of opening.
-const IMPORTS: &[(&str, &str, Option<(&str, &str)>)] = &[
-    ("mappings/montreal.toml", "data/montreal/rats_2016-2017.json.gz", None),
-    ("mappings/boston.toml", "data/boston/requests_2011-07_to_10.csv.gz", Some(("2011-07-01", "2011-08-01"))),
-];
+struct Published {
+    mapping: &'static str,
+    file: &'static str,
+    /// The local month in which a request was opened; absent: the whole file.
+    month: Option<(i32, u32)>,
+}
+
+const MONTREAL: Published =
+    Published { mapping: "mappings/montreal.toml", file: "data/montreal/rats_2016-2017.json.gz", month: None };
+
+const BOSTON: Published = Published {
+    mapping: "mappings/boston.toml",
+    file: "data/boston/requests_2011-07_to_10.csv.gz",
+    month: Some((2011, 7)),
+};
 
 /// The keys that the first page's commands use.
 const KEYS: &[(&str, RoleName)] = &[
@@ -39,7 +49,7 @@ const KEYS: &[(&str, RoleName)] = &[
 pub(crate) async fn run(args: DemoArgs, mut settings: Settings) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     ensure!(
-        Path::new(IMPORTS[0].1).exists(),
+        Path::new(MONTREAL.file).exists(),
         "the demo reads data/, mappings/ and declarations/: start it in the project's folder"
     );
     if args.fresh && args.dir.exists() {
@@ -55,9 +65,8 @@ pub(crate) async fn run(args: DemoArgs, mut settings: Settings) -> anyhow::Resul
     let site = wire::site(&settings).await?;
     let workers = site.work(&stop);
     println!("Guichet, démonstration · demo: SQLite in {}", args.dir.display());
-    for (mapping, file, days) in IMPORTS {
-        let report = import(&site, mapping, file, *days, &args.dir).await?;
-        say_import(&report);
+    for published in [MONTREAL, BOSTON] {
+        say_import(&import(&site, &published, &args.dir).await?);
     }
     for models in site.models.values() {
         wire::catch_up(models).await?;
@@ -100,31 +109,28 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }
 
-async fn import(
-    site: &Site,
-    mapping: &str,
-    file: &str,
-    days: Option<(&str, &str)>,
-    dir: &Path,
-) -> anyhow::Result<Report> {
-    let mapping = Mapping::read(Path::new(mapping))?;
+async fn import(site: &Site, published: &Published, dir: &Path) -> anyhow::Result<Report> {
+    let mapping = Mapping::read(Path::new(published.mapping))?;
     let organisation = site
         .application
         .by_slug(mapping.organisation.as_str())
         .with_context(|| format!("{} has no declaration", mapping.organisation))?;
     let rejects = dir.join(format!("{}.rej", mapping.source));
-    let day = |text: &str| text.parse::<NaiveDate>().context("a day of the demo");
-    let days = match days {
-        None => Days::default(),
-        Some((from, until)) => Days { from: Some(day(from)?), until: Some(day(until)?) },
-    };
-    import::import(&organisation, mapping, Path::new(file), days, rejects).await
+    let first = published.month.and_then(|(year, month)| NaiveDate::from_ymd_opt(year, month, 1));
+    let days = Days { from: first, until: first.and_then(|day| day.checked_add_months(Months::new(1))) };
+    import::import(&organisation, mapping, Path::new(published.file), days, rejects).await
 }
 
 fn say_import(report: &Report) {
     println!(
         "  {}: {} requests imported as {} events in {:.1} s ({} were there already, {} outside the demo, {} rejected)",
-        report.organisation, report.imported, report.events, report.seconds, report.already, report.left_out, report.rejected
+        report.organisation,
+        report.imported,
+        report.events,
+        report.seconds,
+        report.already,
+        report.left_out,
+        report.rejected
     );
 }
 
@@ -157,7 +163,8 @@ async fn keys(site: &Site, dir: &Path) -> anyhow::Result<BTreeMap<String, String
 
 fn say_doors(url: &str, keys: &BTreeMap<String, String>) {
     let key = |name: &str| keys.get(name).map_or("?", String::as_str);
-    println!("
+    println!(
+        "
 À ouvrir · open:
   {url}/                                                                  the first page
   {url}/open311/v2/services.json?jurisdiction_id=ville.quebec.qc.ca      what can be asked of Québec
@@ -170,5 +177,8 @@ fn say_doors(url: &str, keys: &BTreeMap<String, String>) {
 
 As an agent of Boston, what is overdue:
   curl -H 'Authorization: Bearer {}' '{url}/api/v1/queue?window=overdue'
-", key("ville_quebec/portal"), key("boston/agent"));
+",
+        key("ville_quebec/portal"),
+        key("boston/agent")
+    );
 }

@@ -15,10 +15,9 @@ pub(crate) async fn run(args: ImportArgs, settings: &Settings) -> anyhow::Result
     let mapping = Mapping::read(&args.mapping)?;
     let stop = wire::stop_signal()?;
     let site = wire::site(settings).await?;
-    let organisation = site
-        .application
-        .by_slug(mapping.organisation.as_str())
-        .with_context(|| format!("the mapping names an organisation that has no declaration: {}", mapping.organisation))?;
+    let organisation = site.application.by_slug(mapping.organisation.as_str()).with_context(|| {
+        format!("the mapping names an organisation that has no declaration: {}", mapping.organisation)
+    })?;
     let workers = site.work(&stop);
     let imported = tokio::select! {
         imported = import::import(&organisation, mapping, &args.file, args.days(), args.rejects()) => imported,

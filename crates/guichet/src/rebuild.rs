@@ -19,7 +19,10 @@ pub(crate) async fn run(args: ModelArgs, settings: &Settings) -> anyhow::Result<
             .await
             .with_context(|| format!("rebuild the read models of {slug}"))?;
         bar.finish_and_clear();
-        failed |= report.models.iter().any(|model| matches!(model.outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Stopped(_)));
+        failed |= report
+            .models
+            .iter()
+            .any(|model| matches!(model.outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Stopped(_)));
         if args.json {
             reports.push(json(slug, &report));
         } else {

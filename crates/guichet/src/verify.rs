@@ -95,11 +95,8 @@ fn print(slug: &str, report: &Report) {
 }
 
 fn as_json(slug: &str, report: &Report) -> Value {
-    let findings: Vec<Value> = report
-        .findings
-        .iter()
-        .map(|finding| json!({ "position": finding.position, "what": finding.what }))
-        .collect();
+    let findings: Vec<Value> =
+        report.findings.iter().map(|finding| json!({ "position": finding.position, "what": finding.what })).collect();
     json!({
         "organisation": slug,
         "ok": report.ok(),

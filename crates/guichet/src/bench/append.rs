@@ -90,10 +90,15 @@ async fn one(store: EventStore, payload: Arc<[u8]>, until: Instant) -> anyhow::R
 }
 
 pub(super) fn event(payload: &[u8]) -> NewEvent {
-    NewEvent { id: random_id(), kind: "bench.happened".into(), schema: 1, payload: payload.to_vec(), meta: vec![b'm'; META] }
+    NewEvent {
+        id: random_id(),
+        kind: "bench.happened".into(),
+        schema: 1,
+        payload: payload.to_vec(),
+        meta: vec![b'm'; META],
+    }
 }
 
 pub(super) fn random_id() -> Uuid {
     Uuid::from_bytes(rand::random())
 }
-

@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use anyhow::{Context, ensure};
+use domain::ids::RequestId;
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
-use domain::ids::RequestId;
 use projections::{Page, ReadModels, deadline_queue, public_requests};
 use tokio_util::sync::CancellationToken;
 use vault::ApiKeys;

@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use tokio::process::Command;
 
 /// Where Debian keeps it when it is not on the path.
-const PLACES: &[&str] = &["/usr/bin/pgbench", "/usr/lib/postgresql/17/bin/pgbench", "/usr/lib/postgresql/15/bin/pgbench"];
+const PLACES: &[&str] =
+    &["/usr/bin/pgbench", "/usr/lib/postgresql/17/bin/pgbench", "/usr/lib/postgresql/15/bin/pgbench"];
 
 pub(crate) struct Pgbench {
     program: PathBuf,

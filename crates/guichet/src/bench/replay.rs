@@ -28,15 +28,19 @@ pub(super) async fn measure(scratch: &Scratch, plan: Plan) -> anyhow::Result<Vec
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..plan.runs {
         let start = Instant::now();
-        let rows = log.stream::<Passed>(every_column(entry.id)).try_fold(0, |count, _| async move { Ok(count + 1) }).await?;
+        let rows =
+            log.stream::<Passed>(every_column(entry.id)).try_fold(0, |count, _| async move { Ok(count + 1) }).await?;
         raw.push(f64::from(rows) / start.elapsed().as_secs_f64());
 
         let start = Instant::now();
-        let events = store.scan(0, Filter::all()).try_fold(0_i64, |_, record| async move { Ok(record.position) }).await?;
+        let events =
+            store.scan(0, Filter::all()).try_fold(0_i64, |_, record| async move { Ok(record.position) }).await?;
         ensure!(events == head, "the replay ended at {events}, the log at {head}");
         ours.push(events as f64 / start.elapsed().as_secs_f64());
     }
-    Ok(vec![Figure::new(format!("replay of {head} events"), "events/s", &ours).beside(&raw).goal(Goal::RatioAtLeast(0.7))])
+    Ok(vec![
+        Figure::new(format!("replay of {head} events"), "events/s", &ours).beside(&raw).goal(Goal::RatioAtLeast(0.7)),
+    ])
 }
 
 /// Appends until the log holds at least `events`.

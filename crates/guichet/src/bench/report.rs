@@ -136,7 +136,9 @@ pub(crate) struct Histogram(hdrhistogram::Histogram<u64>);
 
 impl Histogram {
     pub(crate) fn new() -> Self {
-        Self(hdrhistogram::Histogram::new_with_max(60_000_000, 3).expect("three digits up to a minute are valid bounds"))
+        Self(
+            hdrhistogram::Histogram::new_with_max(60_000_000, 3).expect("three digits up to a minute are valid bounds"),
+        )
     }
 
     pub(crate) fn record(&mut self, took: Duration) {

@@ -60,11 +60,6 @@ impl Scratch {
         Ok(self.databases.log(&entry).await?)
     }
 
-    /// A file that nobody keeps.
-    pub(super) fn temporary(&self, name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("guichet-bench-{}-{name}", std::process::id()))
-    }
-
     pub(super) async fn raw(&self) -> anyhow::Result<Raw> {
         match &self.location {
             Location::Postgres(url) => {
@@ -74,7 +69,7 @@ impl Scratch {
             Location::Sqlite(_) => {
                 let db = self.log("raw").await?;
                 db.script(RAW_SQLITE).await.context("create the raw table")?;
-                Ok(Raw::Sqlite(db))
+                Ok(Raw::Sqlite(Box::new(db)))
             }
         }
     }
@@ -108,7 +103,7 @@ fn with_database(url: &str, name: &str) -> String {
 /// The same work without us: one row, one commit, into a table with the columns and indexes of the log's events.
 pub(super) enum Raw {
     Postgres(Pgbench),
-    Sqlite(Db),
+    Sqlite(Box<Db>),
 }
 
 /// The event table again, under another name, with its positions from a sequence as anybody would do it first.
