@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Several may run at once: the checkpoint lets one win each batch.
     Work,
 
-    /// Create or migrate the tables and publish new declarations, then stop.
+    /// Create or migrate the tables, publish new declarations, fill read models that never were; then stop.
     Migrate,
 
     /// Bring in what a city has published: CSV or JSON, through a mapping file.

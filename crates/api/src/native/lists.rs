@@ -17,7 +17,26 @@ const MOST: i64 = 500;
 pub(super) struct Turn {
     limit: i64,
     cursor: Option<String>,
-    after: Option<String>,
+    own: OwnWrite,
+}
+
+/// `after`: the caller's own write, which the answer is meant to show.
+pub(super) struct OwnWrite(Option<String>);
+
+impl OwnWrite {
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        Self(fields.maybe_text("after"))
+    }
+
+    /// Returns once the models have seen that write. One that is still behind after a moment answers with what it has:
+    /// a slow projection must not become a failing door.
+    pub(super) async fn wait(&self, organisation: &Organisation, models: &ReadModels) -> Result<(), Problem> {
+        if let Some(after) = &self.0 {
+            let position = organisation.read_after(after).map_err(|_| Problem::from(Fact::TokenForeign))?;
+            models.wait_for(position, PATIENCE).await?;
+        }
+        Ok(())
+    }
 }
 
 /// One page, and the cursor of the next if there may be one.
@@ -32,21 +51,17 @@ impl Turn {
         Self {
             limit: fields.maybe_count("limit", MOST).unwrap_or(LIMIT),
             cursor: fields.maybe_text("cursor"),
-            after: fields.maybe_text("after"),
+            own: OwnWrite::read(fields),
         }
     }
 
-    /// The page to fetch, once the models have seen the write that the caller named. A list that is still behind
-    /// after a moment answers with what it has: a slow projection must not become a failing door.
+    /// The page to fetch, once the models have seen the write that the caller named.
     pub(super) async fn page<C: DeserializeOwned>(
         &self,
         organisation: &Organisation,
         models: &ReadModels,
     ) -> Result<Page<C>, Problem> {
-        if let Some(after) = &self.after {
-            let position = organisation.read_after(after).map_err(|_| Problem::from(Fact::TokenForeign))?;
-            models.wait_for(position, PATIENCE).await?;
-        }
+        self.own.wait(organisation, models).await?;
         let cursor = self.cursor.as_deref().map(|cursor| read_cursor(organisation, cursor)).transpose()?;
         Ok(Page { limit: self.limit, after: cursor, skip: 0 })
     }

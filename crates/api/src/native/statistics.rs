@@ -1,15 +1,19 @@
 //! `GET /statistics/{volume,backlog,promises,delays}`: the figures, as JSON or, by `.csv` or `Accept`, as CSV.
 
+use application::Caller;
 use axum::{
     Json,
     extract::{OriginalUri, State},
     http::{HeaderMap, header::ACCEPT},
     response::{IntoResponse, Response},
 };
-use projections::statistics::{self, Delay, Dimension, Period, Selection};
+use projections::{
+    ReadModels,
+    statistics::{self, Delay, Dimension, Period, Selection},
+};
 use serde_json::{Value, json};
 
-use super::csv::Csv;
+use super::{csv::Csv, lists::OwnWrite};
 use crate::{
     fields::{Asking, Fields},
     policy::Actor,
@@ -35,6 +39,15 @@ fn selection(query: &mut Fields) -> Selection {
         area: query.maybe_code("area"),
         standard: None,
     }
+}
+
+/// The read models, once nothing is left to read from the query and they have seen the caller's own write.
+async fn models<'s>(state: &'s ApiState, caller: &Caller, mut query: Fields) -> Result<&'s ReadModels, Problem> {
+    let own = OwnWrite::read(&mut query);
+    query.finish(Some(()))?;
+    let models = state.read(&caller.organisation)?;
+    own.wait(&caller.organisation, models).await?;
+    Ok(models)
 }
 
 fn answer(csv: bool, header: &[&str], rows: Vec<Vec<Value>>) -> Response {
@@ -66,8 +79,8 @@ pub(super) async fn volume(
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let (selection, period, by) = (selection(&mut query), period(&mut query), by(&mut query));
-    query.finish(Some(()))?;
-    let rows = statistics::volume(state.read(&caller.organisation)?, &selection, period, by).await?;
+    let models = models(&state, &caller, query).await?;
+    let rows = statistics::volume(models, &selection, period, by).await?;
     let cells =
         |row: statistics::Volume| vec![row.period.into(), row.value.into(), row.opened.into(), row.closed.into()];
     let rows = rows.into_iter().map(cells).collect();
@@ -84,8 +97,8 @@ pub(super) async fn promises(
 ) -> Result<Response, Problem> {
     let (mut selection, period, by) = (selection(&mut query), period(&mut query), by(&mut query));
     selection.standard = query.maybe_code("standard");
-    query.finish(Some(()))?;
-    let rows = statistics::promises(state.read(&caller.organisation)?, &selection, period, by).await?;
+    let models = models(&state, &caller, query).await?;
+    let rows = statistics::promises(models, &selection, period, by).await?;
     let cells = |row: statistics::PromiseCount| {
         let percent = row.percent_kept().map(|percent| (percent * 10.0).round() / 10.0);
         vec![
@@ -111,8 +124,8 @@ pub(super) async fn backlog(
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let selection = selection(&mut query);
-    query.finish(Some(()))?;
-    let open = statistics::backlog(state.read(&caller.organisation)?, &selection).await?;
+    let models = models(&state, &caller, query).await?;
+    let open = statistics::backlog(models, &selection).await?;
     let until = selection.until.map(|day| day.to_string());
     Ok(answer(wants_csv(&uri, &headers), &["until", "open"], vec![vec![until.into(), open.into()]]))
 }
@@ -126,8 +139,7 @@ pub(super) async fn delays(
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let selection = selection(&mut query);
-    query.finish(Some(()))?;
-    let models = state.read(&caller.organisation)?;
+    let models = models(&state, &caller, query).await?;
     let mut rows = Vec::new();
     for (name, to) in [("first_answer", Delay::FirstAnswer), ("closing", Delay::Closing)] {
         let found = statistics::delays(models, &selection, to).await?;
