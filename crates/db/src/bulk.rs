@@ -64,21 +64,16 @@ impl Kind {
     }
 }
 
-/// SQLite binds at most 32,766 values; longer statements than this stop paying before that.
-const SQLITE_ROWS: usize = 32;
-const SQLITE_VALUES: usize = 32_766;
-
-/// How many rows travel in one SQLite statement.
-pub(crate) fn sqlite_rows(columns: usize) -> usize {
-    (SQLITE_VALUES / columns.max(1)).clamp(1, SQLITE_ROWS)
-}
+/// Each statement is a trip to SQLite's thread, so rows travel in these numbers, and each text is prepared once.
+pub(crate) const SQLITE_ROWS: [usize; 3] = [64, 8, 1];
 
 pub(crate) fn sqlite_insert(table: &str, columns: &[Column], rows: usize, on_conflict: OnConflict<'_>) -> String {
     let mut sql = format!("insert into {table} as held ({}) values ", names(columns));
     for row in 0..rows {
         let _ = write!(sql, "{}(", if row == 0 { "" } else { ", " });
+        // Bare marks: SQLite searches a list of names for each numbered one, which makes long statements slow.
         for column in 0..columns.len() {
-            let _ = write!(sql, "{}${}", if column == 0 { "" } else { ", " }, row * columns.len() + column + 1);
+            sql.push_str(if column == 0 { "?" } else { ", ?" });
         }
         sql.push(')');
     }
@@ -92,9 +87,10 @@ pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnCo
     insert + &conflict_clause(columns, on_conflict)
 }
 
-pub(crate) fn sqlite_delete(table: &str, key: &[Column]) -> String {
-    let matches = key.iter().enumerate().map(|(index, column)| format!("{} = ${}", column.name, index + 1));
-    format!("delete from {table} where {}", matches.collect::<Vec<_>>().join(" and "))
+pub(crate) fn sqlite_delete(table: &str, key: &[Column], rows: usize) -> String {
+    let marks = format!("({})", list(key.iter().map(|_| "?".to_owned())));
+    let keys = list(std::iter::repeat_n(marks, rows));
+    format!("delete from {table} where ({}) in (values {keys})", names(key))
 }
 
 pub(crate) fn postgres_delete(table: &str, key: &[Column]) -> String {

@@ -37,6 +37,8 @@ pub(crate) enum Durability {
 }
 
 const SQLITE_READERS: u32 = 4;
+/// In KiB, negative as SQLite wants it. Keys are random, so a writer touches pages all over its indexes.
+pub(crate) const WRITER_CACHE: &str = "-65536";
 const POSTGRES_CONNECTIONS: u32 = 16;
 const BUSY: Duration = Duration::from_secs(30);
 const ROWS_AHEAD: usize = 8;
@@ -57,11 +59,8 @@ impl Db {
         let options = match durability {
             // What is deleted here is deleted for good: keys that were destroyed leave no bytes on free pages.
             Durability::Full => options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "on"),
-            // A read model is folded in bulk: a large cache and a late checkpoint are worth four times the speed.
-            Durability::Normal => options
-                .synchronous(SqliteSynchronous::Normal)
-                .pragma("cache_size", "-65536")
-                .pragma("wal_autocheckpoint", "10000"),
+            // A read model is folded in bulk, and a late checkpoint writes each of its pages once.
+            Durability::Normal => options.synchronous(SqliteSynchronous::Normal).pragma("wal_autocheckpoint", "10000"),
         };
         let pool = || {
             SqlitePoolOptions::new()
@@ -70,7 +69,7 @@ impl Db {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = pool().max_connections(1).connect_lazy_with(options.clone());
+        let writer = pool().max_connections(1).connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
         let readers = pool().max_connections(SQLITE_READERS);
         let readers = readers.connect_lazy_with(options.clone().pragma("query_only", "on"));
         Self(Pools::Sqlite { writer, readers, options })

@@ -104,22 +104,7 @@ impl Tx {
         match self {
             _ if rows.is_empty() => Ok(0),
             Self::Sqlite(_) => {
-                let together = bulk::sqlite_rows(columns.len());
-                let full = bulk::sqlite_insert(table, columns, together, on_conflict);
-                let one = bulk::sqlite_insert(table, columns, 1, on_conflict);
-                let mut touched = 0;
-                let mut rows = rows.into_iter().peekable();
-                while rows.peek().is_some() {
-                    let mut chunk: Vec<Vec<Value>> = rows.by_ref().take(together).collect();
-                    if chunk.len() == together {
-                        touched += self.run(&full, chunk.into_iter().flatten()).await?;
-                    } else {
-                        for row in chunk.drain(..) {
-                            touched += self.run(&one, row).await?;
-                        }
-                    }
-                }
-                Ok(touched)
+                self.in_numbers(rows, |together| bulk::sqlite_insert(table, columns, together, on_conflict)).await
             }
             Self::Postgres(_) => {
                 let sql = bulk::postgres_insert(table, columns, on_conflict);
@@ -132,19 +117,28 @@ impl Tx {
     pub async fn delete_rows(&mut self, table: &str, key: &[Column], keys: Vec<Vec<Value>>) -> Result<u64, DbError> {
         match self {
             _ if keys.is_empty() => Ok(0),
-            Self::Sqlite(_) => {
-                let sql = bulk::sqlite_delete(table, key);
-                let mut touched = 0;
-                for values in keys {
-                    touched += self.run(&sql, values).await?;
-                }
-                Ok(touched)
-            }
+            Self::Sqlite(_) => self.in_numbers(keys, |together| bulk::sqlite_delete(table, key, together)).await,
             Self::Postgres(_) => {
                 let sql = bulk::postgres_delete(table, key);
                 self.run(&sql, [Value::Json(Some(bulk::json_rows(key, keys)))]).await
             }
         }
+    }
+
+    /// Many rows through a few statements, each for a fixed number of rows.
+    async fn in_numbers(&mut self, rows: Vec<Vec<Value>>, text: impl Fn(usize) -> String) -> Result<u64, DbError> {
+        let mut touched = 0;
+        let mut rows = rows.into_iter();
+        for together in bulk::SQLITE_ROWS {
+            if rows.len() < together {
+                continue;
+            }
+            let sql = text(together);
+            while rows.len() >= together {
+                touched += self.run(&sql, rows.by_ref().take(together).flatten()).await?;
+            }
+        }
+        Ok(touched)
     }
 
     /// Runs text that this crate built for one database. The driver keeps it prepared.

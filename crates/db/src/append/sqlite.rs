@@ -7,6 +7,7 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, Executor, SqlSafeStr, SqlStr};
 use uuid::Uuid;
 
 use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, Wanted};
+use crate::bulk::SQLITE_ROWS;
 use crate::value::instant_text;
 use crate::{DbError, Row};
 
@@ -39,9 +40,6 @@ const INSERT_STREAMS: Insert =
 const INSERT_OPERATIONS: Insert =
     Insert { into: "operation (log, id, fingerprint, first_position, last_position)", columns: 5 };
 
-/// A statement costs a trip to SQLite's thread, so rows travel in these numbers, each prepared once.
-const TOGETHER: [usize; 3] = [64, 8, 1];
-
 pub(super) struct Own {
     options: SqliteConnectOptions,
     log: i64,
@@ -50,7 +48,7 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn new(options: SqliteConnectOptions, log: i64) -> Self {
-        Self { options, log, connection: None }
+        Self { options: options.pragma("cache_size", crate::pool::WRITER_CACHE), log, connection: None }
     }
 
     /// A connection that failed may be in a transaction: it is closed, which rolls back, and never used again.
@@ -249,7 +247,7 @@ impl Insert {
         bind: impl Fn(&mut SqliteArguments, T) -> Result<(), sqlx::error::BoxDynError>,
     ) -> Result<(), DbError> {
         let mut rows = rows;
-        for together in TOGETHER {
+        for together in SQLITE_ROWS {
             while rows.len() >= together {
                 let mut arguments = SqliteArguments::default();
                 for row in rows.by_ref().take(together) {
