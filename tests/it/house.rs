@@ -21,7 +21,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("application", &["domain", "event-store", "vault"]),
     ("api", &["application", "projections", "domain"]),
     ("guichet", &["domain", "db", "event-store", "vault", "projections", "application", "api"]),
-    ("testkit", &["domain", "db", "event-store", "vault", "projections", "application", "api"]),
+    ("testkit", &["db"]),
 ];
 
 /// What the pure core may name: no runtime, no database, no log.

@@ -168,7 +168,7 @@ impl Problem {
     /// Headers that belong to the fact in every door.
     pub(crate) fn headers(&self, response: &mut Response) {
         let headers = response.headers_mut();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if self.status == StatusCode::UNAUTHORIZED {

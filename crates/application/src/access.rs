@@ -60,7 +60,7 @@ impl Organisation {
                 purpose: purpose.clone(),
                 actor: actor.to_owned(),
             };
-            draft.write(stream, Expected::Any, vec![(self.0.ids.uuid(), event.into())]);
+            draft.write(stream, Expected::Any, self.with_ids([event]));
         }
         self.append(draft, None).await.map(drop).map_err(OpenError::from)
     }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +16,10 @@ use event_store::{Delivery, Direction, EventStore, Expected, Filter, From, Recor
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::errors::{PublishError, StorageError};
+use crate::{
+    errors::{PublishError, StorageError},
+    writing::hex,
+};
 
 /// How long to leave a database alone that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -143,8 +145,5 @@ impl Drop for Following {
 }
 
 pub(crate) fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-        hex
-    })
+    hex(&Sha256::digest(text))
 }

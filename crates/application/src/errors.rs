@@ -142,7 +142,10 @@ pub(crate) enum WriteError {
     OperationReused,
     Overloaded,
     Unknown,
-    TooLarge,
+    TooLarge {
+        what: &'static str,
+        limit: usize,
+    },
     Storage(StorageError),
 }
 
@@ -153,7 +156,7 @@ impl From<AppendError> for WriteError {
             AppendError::OperationReused => Self::OperationReused,
             AppendError::Overloaded => Self::Overloaded,
             AppendError::Unknown => Self::Unknown,
-            AppendError::TooLarge { .. } => Self::TooLarge,
+            AppendError::TooLarge { what, limit } => Self::TooLarge { what, limit },
             error => Self::Storage(StorageError::new(error)),
         }
     }
@@ -183,7 +186,7 @@ impl From<WriteError> for StorageError {
             WriteError::OperationReused => Self::new(AppendError::OperationReused),
             WriteError::Overloaded => Self::new(AppendError::Overloaded),
             WriteError::Unknown => Self::new(AppendError::Unknown),
-            WriteError::TooLarge => Self::new(AppendError::TooLarge { what: "an append", limit: 4 << 20 }),
+            WriteError::TooLarge { what, limit } => Self::new(AppendError::TooLarge { what, limit }),
         }
     }
 }
@@ -196,7 +199,7 @@ impl From<WriteError> for SubmitError {
             WriteError::OperationReused => Self::OperationReused,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
-            WriteError::TooLarge => Self::TooLarge,
+            WriteError::TooLarge { .. } => Self::TooLarge,
             WriteError::Storage(error) => Self::Storage(error),
         }
     }
@@ -209,7 +212,7 @@ impl From<WriteError> for ExecuteError {
             WriteError::OperationReused => Self::OperationReused,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
-            WriteError::TooLarge => Self::TooLarge,
+            WriteError::TooLarge { .. } => Self::TooLarge,
             WriteError::Storage(error) => Self::Storage(error),
         }
     }
@@ -222,7 +225,7 @@ impl From<WriteError> for MergeError {
             WriteError::OperationReused => Self::OperationReused,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
-            WriteError::TooLarge => Self::Storage(StorageError::new(Unexpected { stream: "person".to_owned() })),
+            WriteError::TooLarge { .. } => Self::Storage(StorageError::new(Unexpected { stream: "person".to_owned() })),
             WriteError::Storage(error) => Self::Storage(error),
         }
     }
@@ -235,7 +238,7 @@ impl From<WriteError> for OpenError {
             WriteError::Unknown => Self::Unknown,
             WriteError::Storage(error) => Self::Storage(error),
             // The access log expects nothing of its streams and holds names of fields alone.
-            WriteError::Conflict { .. } | WriteError::OperationReused | WriteError::TooLarge => {
+            WriteError::Conflict { .. } | WriteError::OperationReused | WriteError::TooLarge { .. } => {
                 Self::Storage(StorageError::new(Unexpected { stream: "access".to_owned() }))
             }
         }

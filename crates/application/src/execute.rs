@@ -91,8 +91,7 @@ impl Organisation {
             return Ok(self.executed(request, loaded.revision, loaded.position, false));
         }
         let stream = request.stream();
-        let events = events.into_iter().map(|event| (self.0.ids.uuid(), Event::Request(event))).collect();
-        draft.write(stream.clone(), Expected::Revision(loaded.revision), events);
+        draft.write(stream.clone(), Expected::Revision(loaded.revision), self.with_ids(events));
         self.seal_matter(&mut draft, &stream, loaded.requester).await?;
         let written = self.append(draft, operation).await?;
         Ok(self.executed(request, written.revision_of(&stream), written.last, written.replayed))

@@ -60,7 +60,7 @@ impl From<WriteError> for HistoryError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Conflict { .. } | WriteError::OperationReused => Self::Changed,
-            WriteError::TooLarge => Self::TooLarge,
+            WriteError::TooLarge { .. } => Self::TooLarge,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
             WriteError::Storage(error) => Self::Storage(error),

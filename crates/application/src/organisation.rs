@@ -110,7 +110,7 @@ impl Organisation {
                 rules: Box::new(declaration.clone()),
             };
             let mut draft = Draft::new(PROGRAM, None);
-            draft.write(known.stream().to_owned(), known.expected(), vec![(self.0.ids.uuid(), published.into())]);
+            draft.write(known.stream().to_owned(), known.expected(), self.with_ids([published]));
             match self.append(draft, None).await {
                 Ok(_) => {
                     known.catch_up(&self.0.store).await?;

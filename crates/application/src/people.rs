@@ -120,8 +120,7 @@ impl Organisation {
         if events.is_empty() {
             return Ok(Merged { after: self.after_token(loaded.position), replayed: false });
         }
-        let events = events.into_iter().map(|event| (self.0.ids.uuid(), event.into())).collect();
-        draft.write(person.stream(), Expected::Revision(loaded.revision), events);
+        draft.write(person.stream(), Expected::Revision(loaded.revision), self.with_ids(events));
         let written = self.append(draft, operation).await?;
         Ok(Merged { after: self.after_token(written.last), replayed: written.replayed })
     }

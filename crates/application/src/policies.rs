@@ -18,7 +18,7 @@ pub enum Role {
     Analyst,
     /// Replays the log; nothing personal in clear.
     Auditor,
-    /// Everything an agent and an analyst may, and the people's records.
+    /// Everything an agent may, and what an auditor may.
     Admin,
 }
 

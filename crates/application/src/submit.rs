@@ -76,7 +76,7 @@ impl Organisation {
             }
             Err(NoRequest::Emergency(event)) => {
                 let contact = ContactId(self.0.ids.uuid());
-                draft.write(contact.stream(), Expected::NoStream, vec![(self.0.ids.uuid(), event.into())]);
+                draft.write(contact.stream(), Expected::NoStream, self.with_ids([event]));
             }
             Err(NoRequest::Invalid(problems)) => return Err(Failed::Invalid(problems)),
         }
@@ -113,8 +113,7 @@ impl Organisation {
         } else {
             vault.create_key(&stream, &terms).await.map_err(WriteError::from)?
         };
-        let events = events.into_iter().map(|event| (self.0.ids.uuid(), event.into())).collect();
-        draft.write(stream.clone(), expected, events);
+        draft.write(stream.clone(), expected, self.with_ids(events));
         draft.seal(&stream, &key);
         Ok(())
     }
@@ -127,10 +126,9 @@ impl Organisation {
         events: Vec<request::Event>,
     ) -> Result<(), WriteError> {
         let stream = request.stream();
-        let events = events.into_iter().map(|event| (self.0.ids.uuid(), Event::Request(event))).collect();
-        draft.write(stream.clone(), Expected::NoStream, events);
+        draft.write(stream.clone(), Expected::NoStream, self.with_ids(events));
         let reserved = number::Event::Reserved { request };
-        draft.write(Number::of(request).stream(), Expected::NoStream, vec![(self.0.ids.uuid(), reserved.into())]);
+        draft.write(Number::of(request).stream(), Expected::NoStream, self.with_ids([reserved]));
         if draft.holds_plain(&stream) {
             let key = match person {
                 Some(person) => self.person_key(person).await?,

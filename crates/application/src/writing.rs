@@ -119,6 +119,11 @@ impl Draft {
 }
 
 impl Organisation {
+    /// Each event with a new id.
+    pub(crate) fn with_ids<E: Into<Event>>(&self, events: impl IntoIterator<Item = E>) -> Vec<(Uuid, Event)> {
+        events.into_iter().map(|event| (self.0.ids.uuid(), event.into())).collect()
+    }
+
     /// One append. It is durable when this returns, and a caller who goes away before that takes nothing back.
     pub(crate) async fn append(&self, draft: Draft, operation: Option<Operation>) -> Result<Written, WriteError> {
         let append = draft.append(operation).map_err(StorageError::new)?;
@@ -161,7 +166,7 @@ fn decoded(record: Record) -> Result<WrittenEvent, StorageError> {
     Ok(WrittenEvent { position, stream, revision, body })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail

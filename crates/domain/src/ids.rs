@@ -19,10 +19,6 @@ macro_rules! id {
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
-        impl $name {
-            pub const PREFIX: &'static str = $prefix;
-        }
-
         /// The form on the wire: prefix, underscore, 32 hexadecimal digits.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -121,9 +121,8 @@ impl Request {
     /// From outside: reserved names are refused.
     pub(crate) fn new(append: Append) -> Result<Self, AppendError> {
         for write in &append.writes {
-            if write.stream.starts_with('$') || write.events.iter().any(|event| event.kind.starts_with('$')) {
-                return Err(AppendError::Invalid("names that start with $ belong to the store"));
-            }
+            refuse_reserved(&write.stream)?;
+            write.events.iter().try_for_each(|event| refuse_reserved(&event.kind))?;
         }
         Self::of_system(append)
     }
@@ -166,6 +165,13 @@ impl Request {
         }
         Ok(Self { append, digests, bytes })
     }
+}
+
+pub(crate) fn refuse_reserved(name: &str) -> Result<(), AppendError> {
+    if name.starts_with('$') {
+        return Err(AppendError::Invalid("names that start with $ belong to the store"));
+    }
+    Ok(())
 }
 
 fn check_event(event: &NewEvent) -> Result<usize, AppendError> {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use crate::admit::Known;
-use crate::request::{Answer, Request, Waiting};
+use crate::request::{Answer, Request, Waiting, refuse_reserved};
 use crate::ring::Ring;
 use crate::seam::{Log, Stored};
 use crate::writer::{Figures, Writer};
@@ -149,9 +149,7 @@ impl EventStore {
         meta: Vec<u8>,
         before: impl Fn(i64) -> i64,
     ) -> Result<Appended, AppendError> {
-        if stream.starts_with('$') {
-            return Err(AppendError::Invalid("names that start with $ belong to the store"));
-        }
+        refuse_reserved(stream)?;
         let conflict = |actual| AppendError::Conflict { stream: stream.to_owned(), expected, actual };
         let mut tries = 1;
         loop {
@@ -183,9 +181,7 @@ impl EventStore {
         id: Uuid,
         meta: Vec<u8>,
     ) -> Result<Appended, AppendError> {
-        if stream.starts_with('$') {
-            return Err(AppendError::Invalid("names that start with $ belong to the store"));
-        }
+        refuse_reserved(stream)?;
         let write = Write { stream: stream.to_owned(), expected, events: vec![system::tombstoned(id, meta)] };
         self.submit(Request::of_system(Append { writes: vec![write], checks: vec![], operation: None })?).await
     }

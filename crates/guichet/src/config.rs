@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use serde::Deserialize;
+use vault::MasterKey;
 
 /// What every subcommand may need. The parser has already put the environment under the flags.
 #[derive(Debug, Clone, Args)]
@@ -92,20 +93,19 @@ impl Settings {
     }
 
     /// The master key from the environment, else from its file.
-    pub(crate) fn master_key(&self) -> anyhow::Result<vault::MasterKey> {
+    pub(crate) fn master_key(&self) -> anyhow::Result<MasterKey> {
         #[expect(clippy::disallowed_methods, reason = "a secret is never a flag: it would show in the process list")]
         let from_environment = std::env::var(MASTER_KEY).ok();
-        let text = match (from_environment, &self.master_key_file) {
-            (Some(text), _) => text,
+        match (from_environment, &self.master_key_file) {
+            (Some(text), _) => MasterKey::from_base64(&text).with_context(|| format!("read {MASTER_KEY}")),
             (None, Some(path)) => {
-                std::fs::read_to_string(path).with_context(|| format!("read the master key {}", path.display()))?
+                MasterKey::from_file(path).with_context(|| format!("read the master key {}", path.display()))
             }
             (None, None) => anyhow::bail!(
                 "a master key is needed to read and write personal data: set {MASTER_KEY} or --master-key-file \
                  (make one with `head -c 32 /dev/urandom | base64 > master.key`)"
             ),
-        };
-        vault::MasterKey::from_base64(text.trim()).context("read the master key")
+        }
     }
 }
 

@@ -10,10 +10,11 @@ use vault::{ApiKey, ApiKeys};
 use crate::{
     cli::{KeyCommand, RoleName},
     config::Settings,
+    wire,
 };
 
 pub(crate) async fn run(command: KeyCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let databases = Databases::open(&settings.location()?).await.context("open the database")?;
+    let databases = wire::databases(settings).await?;
     let keys = ApiKeys::new(databases.server().clone());
     match command {
         KeyCommand::Create { organisation, role, label } => {

@@ -10,7 +10,7 @@ use crate::config::Settings;
 /// Seconds: from a tenth of a millisecond to ten seconds.
 const LATENCIES: &[f64] =
     &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Requests in one batch.
+/// Requests, or events, in one batch.
 const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 500.0];
 
 /// `otherwise`: the filter where none is set.
@@ -30,7 +30,7 @@ pub(crate) fn logs(settings: &Settings, otherwise: &str) -> anyhow::Result<()> {
 pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), LATENCIES)?
-        .set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZES)?
+        .set_buckets_for_metric(Matcher::Prefix("guichet_append_batch_".into()), SIZES)?
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;

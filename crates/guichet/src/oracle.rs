@@ -6,8 +6,6 @@
 
 use std::{
     fmt,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,10 +14,10 @@ use anyhow::{Context, anyhow};
 use chrono::{NaiveDateTime, TimeDelta};
 use clap::Args;
 use domain::{declaration::Declaration, promise::due, words::Code};
-use flate2::read::GzDecoder;
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
-use crate::{config::Settings, declarations, exit};
+use crate::{config::Settings, declarations, exit, import};
 
 /// A due date of the city counts as reproduced when it is no further off than this.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
@@ -107,18 +105,13 @@ pub(crate) fn count_all(args: &OracleArgs, folder: &Path) -> anyhow::Result<Repo
         .rfind(|declaration| declaration.organisation.slug.as_str() == args.organisation)
         .ok_or_else(|| anyhow!("no declaration of {} in {}", args.organisation, folder.display()))?;
     let mut report = Report::default();
-    for (index, row) in csv::Reader::from_reader(open(&args.file)?).into_deserialize::<Row>().enumerate() {
+    let published = import::open(&args.file, &ProgressBar::hidden())?;
+    for (index, row) in csv::Reader::from_reader(published).into_deserialize::<Row>().enumerate() {
         let line = || format!("read row {} of {}", index + 1, args.file.display());
         let row = row.with_context(line)?;
         count(&declaration, &row, &mut report).with_context(line)?;
     }
     Ok(report)
-}
-
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
-    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-    let is_gzipped = path.extension().is_some_and(|extension| extension == "gz");
-    Ok(if is_gzipped { Box::new(GzDecoder::new(file)) } else { Box::new(file) })
 }
 
 fn count(declaration: &Declaration, row: &Row, report: &mut Report) -> anyhow::Result<()> {

@@ -8,10 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use db::{Databases, Location, LogEntry};
 use event_store::verify::{Report, verify};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::{cli::VerifyArgs, config::Settings, exit};
+use crate::{cli::VerifyArgs, config::Settings, exit, progress};
 
 pub(crate) async fn run(args: VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let location = settings.location()?;
@@ -59,10 +58,8 @@ fn chosen(logs: Vec<LogEntry>, organisation: Option<&str>) -> anyhow::Result<Vec
 
 async fn follow(databases: &Databases, log: &LogEntry) -> anyhow::Result<Report> {
     let db = databases.log(log).await?;
-    let bar = ProgressBar::new(0).with_message(log.slug.clone());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {human_pos} / {human_len} {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress::bar(&log.slug);
+    bar.set_message("verifying");
     let shown = bar.clone();
     let report = verify(&db, log, move |now| {
         shown.set_length(now.announced.max(now.events).unsigned_abs());

@@ -28,11 +28,14 @@ pub(crate) struct Unkeyed {
     pub models: ReadModels,
 }
 
+pub(crate) async fn databases(settings: &Settings) -> anyhow::Result<Databases> {
+    Databases::open(&settings.location()?).await.context("open the database")
+}
+
 /// Opens everything, and publishes the declarations that the logs do not know yet.
 pub(crate) async fn site(settings: &Settings) -> anyhow::Result<Site> {
     let master = settings.master_key()?;
-    let databases = Databases::open(&settings.location()?).await.context("open the database")?;
-    site_on(databases, &settings.declarations, &master).await
+    site_on(databases(settings).await?, &settings.declarations, &master).await
 }
 
 /// The same on databases that are open already.
@@ -76,7 +79,7 @@ async fn organisation(
 
 /// The logs and read models, all or one, without any key.
 pub(crate) async fn unkeyed(settings: &Settings, slug: Option<&str>) -> anyhow::Result<(Databases, Vec<Unkeyed>)> {
-    let databases = Databases::open(&settings.location()?).await.context("open the database")?;
+    let databases = databases(settings).await?;
     let mut entries = databases.logs().await.context("list the logs")?;
     if let Some(slug) = slug {
         entries.retain(|entry| entry.slug == slug);

@@ -1,11 +1,6 @@
 //! `GET /requests`, `GET /requests/{id}`, `GET /requests/{id}/timeline`: requests as agents see them, nothing opened.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use domain::{number::Number, request::Status};
 use projections::{
     public_requests::{self, Cursor, Filter},
@@ -75,5 +70,5 @@ pub(super) async fn timeline(State(state): State<ApiState>, asked: Asked) -> Res
     let rules = organisation.rules();
     let items: Vec<_> = fresh.value.iter().map(|entry| View(&rules).entry(entry)).collect();
     let etag = organisation.etag(asked.request, fresh.revision);
-    Ok(answered(StatusCode::OK, &etag, &json!({ "items": items })).into_response())
+    Ok(answered(StatusCode::OK, &etag, &json!({ "items": items })))
 }

@@ -3,8 +3,8 @@
 use application::Caller;
 use axum::{
     Json,
-    extract::{OriginalUri, State},
-    http::{HeaderMap, header::ACCEPT},
+    extract::{FromRequestParts, State},
+    http::{header::ACCEPT, request::Parts},
     response::{IntoResponse, Response},
 };
 use projections::{
@@ -21,11 +21,38 @@ use crate::{
     state::ApiState,
 };
 
-/// Whether the answer is a table: what the address ends in, else what the caller accepts.
-fn wants_csv(uri: &OriginalUri, headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    uri.path().rsplit_once('.').is_some_and(|(_, suffix)| suffix == "csv")
-        || accepted.trim_start().starts_with("text/csv")
+/// The form of the answer: what the address ends in, else what the caller accepts.
+pub(super) enum Form {
+    Json,
+    Csv,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let accepted = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let named = parts.uri.path().rsplit_once('.').is_some_and(|(_, suffix)| suffix == "csv");
+        Ok(if named || accepted.trim_start().starts_with("text/csv") { Self::Csv } else { Self::Json })
+    }
+}
+
+impl Form {
+    fn answer(&self, header: &[&str], rows: Vec<Vec<Value>>) -> Response {
+        match self {
+            Self::Csv => {
+                let mut table = Csv::new(header);
+                for row in rows {
+                    table.line(row.iter().map(cell));
+                }
+                table.into_response()
+            }
+            Self::Json => {
+                let named = |row: Vec<Value>| header.iter().map(|name| (*name).to_owned()).zip(row).collect::<Value>();
+                Json(json!({ "items": rows.into_iter().map(named).collect::<Vec<_>>() })).into_response()
+            }
+        }
+    }
 }
 
 /// `from` and `until` are local days, the second excluded.
@@ -50,18 +77,6 @@ async fn models<'s>(state: &'s ApiState, caller: &Caller, mut query: Fields) -> 
     Ok(models)
 }
 
-fn answer(csv: bool, header: &[&str], rows: Vec<Vec<Value>>) -> Response {
-    if csv {
-        let mut table = Csv::new(header);
-        for row in rows {
-            table.line(row.iter().map(cell));
-        }
-        return table.into_response();
-    }
-    let named = |row: Vec<Value>| header.iter().map(|name| (*name).to_owned()).zip(row).collect::<Value>();
-    Json(json!({ "items": rows.into_iter().map(named).collect::<Vec<_>>() })).into_response()
-}
-
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -74,8 +89,7 @@ fn cell(value: &Value) -> String {
 pub(super) async fn volume(
     State(state): State<ApiState>,
     Actor(caller): Actor,
-    uri: OriginalUri,
-    headers: HeaderMap,
+    form: Form,
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let (selection, period, by) = (selection(&mut query), period(&mut query), by(&mut query));
@@ -84,15 +98,14 @@ pub(super) async fn volume(
     let cells =
         |row: statistics::Volume| vec![row.period.into(), row.value.into(), row.opened.into(), row.closed.into()];
     let rows = rows.into_iter().map(cells).collect();
-    Ok(answer(wants_csv(&uri, &headers), &["period", "value", "opened", "closed"], rows))
+    Ok(form.answer(&["period", "value", "opened", "closed"], rows))
 }
 
 /// `GET /statistics/promises?from=&until=&standard=&period=&by=standard|…`: owed, kept, missed, released, by due day.
 pub(super) async fn promises(
     State(state): State<ApiState>,
     Actor(caller): Actor,
-    uri: OriginalUri,
-    headers: HeaderMap,
+    form: Form,
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let (mut selection, period, by) = (selection(&mut query), period(&mut query), by(&mut query));
@@ -112,30 +125,28 @@ pub(super) async fn promises(
         ]
     };
     let header = ["period", "value", "owed", "kept", "missed", "released", "kept_percent"];
-    Ok(answer(wants_csv(&uri, &headers), &header, rows.into_iter().map(cells).collect()))
+    Ok(form.answer(&header, rows.into_iter().map(cells).collect()))
 }
 
 /// `GET /statistics/backlog?until=`: what was open at the end of the day before.
 pub(super) async fn backlog(
     State(state): State<ApiState>,
     Actor(caller): Actor,
-    uri: OriginalUri,
-    headers: HeaderMap,
+    form: Form,
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let selection = selection(&mut query);
     let models = models(&state, &caller, query).await?;
     let open = statistics::backlog(models, &selection).await?;
     let until = selection.until.map(|day| day.to_string());
-    Ok(answer(wants_csv(&uri, &headers), &["until", "open"], vec![vec![until.into(), open.into()]]))
+    Ok(form.answer(&["until", "open"], vec![vec![until.into(), open.into()]]))
 }
 
 /// `GET /statistics/delays?from=&until=`: median and 90th percentile, of the requests opened in the period.
 pub(super) async fn delays(
     State(state): State<ApiState>,
     Actor(caller): Actor,
-    uri: OriginalUri,
-    headers: HeaderMap,
+    form: Form,
     Asking(mut query): Asking,
 ) -> Result<Response, Problem> {
     let selection = selection(&mut query);
@@ -145,7 +156,7 @@ pub(super) async fn delays(
         let found = statistics::delays(models, &selection, to).await?;
         rows.push(vec![name.into(), found.count.into(), found.median_seconds.into(), found.p90_seconds.into()]);
     }
-    Ok(answer(wants_csv(&uri, &headers), &["to", "count", "median_seconds", "p90_seconds"], rows))
+    Ok(form.answer(&["to", "count", "median_seconds", "p90_seconds"], rows))
 }
 
 fn period(query: &mut Fields) -> Option<Period> {

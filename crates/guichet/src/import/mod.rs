@@ -25,11 +25,11 @@ use chrono::NaiveDate;
 use clap::Args;
 use domain::{calendar::Zone, time::Instant};
 use futures_util::{StreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::{sync::mpsc, task};
 
 use self::{history::Historian, reader::Row, report::Rejects};
-pub(crate) use self::{mapping::Mapping, report::Report};
+pub(crate) use self::{mapping::Mapping, reader::open, report::Report};
+use crate::progress;
 
 /// Appends that wait for the log at once: a few batches of group commit, a fraction of the log's queue.
 const IN_FLIGHT: usize = 1_024;
@@ -122,7 +122,7 @@ pub(crate) async fn import(
     let watch = Stopwatch::now();
     let mut report = Report::new(mapping.organisation.clone(), mapping.source.clone());
     let mut rejects = Rejects::new(rejects)?;
-    let bar = bar();
+    let bar = progress::bar_of_file();
     let source = reader::open(file, &bar)?;
     let mapping = Arc::new(mapping);
     let historian = Historian::new(Arc::clone(&mapping), &organisation.rules());
@@ -203,13 +203,4 @@ async fn keep(organisation: &Organisation, line: u64, told: Told) -> (u64, Resul
         },
     };
     (line, outcome)
-}
-
-/// Follows the bytes read; silent where nobody watches.
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} % {msg} {elapsed}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
