@@ -64,8 +64,9 @@ impl Kind {
     }
 }
 
-/// Each statement is a trip to SQLite's thread, so rows travel in these numbers, and each text is prepared once.
-pub(crate) const SQLITE_ROWS: [usize; 3] = [64, 8, 1];
+/// Each statement is a trip to SQLite's thread and back, which costs more than the rows in it: they travel in these
+/// numbers, so that few trips and few prepared texts serve any number of rows.
+pub(crate) const SQLITE_ROWS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 
 pub(crate) fn sqlite_insert(table: &str, columns: &[Column], rows: usize, on_conflict: OnConflict<'_>) -> String {
     let mut sql = format!("insert into {table} as held ({}) values ", names(columns));
@@ -87,16 +88,21 @@ pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnCo
     insert + &conflict_clause(columns, on_conflict)
 }
 
-pub(crate) fn sqlite_delete(table: &str, key: &[Column], rows: usize) -> String {
+/// `only_if`: a condition on the row, beside its key.
+pub(crate) fn sqlite_delete(table: &str, key: &[Column], only_if: Option<&str>, rows: usize) -> String {
     let marks = format!("({})", list(key.iter().map(|_| "?".to_owned())));
     let keys = list(std::iter::repeat_n(marks, rows));
-    format!("delete from {table} where ({}) in (values {keys})", names(key))
+    format!("delete from {table} as target where ({}) in (values {keys}){}", names(key), condition(only_if))
 }
 
-pub(crate) fn postgres_delete(table: &str, key: &[Column]) -> String {
+pub(crate) fn postgres_delete(table: &str, key: &[Column], only_if: Option<&str>) -> String {
     let matches = key.iter().map(|column| format!("target.{} = {}", column.name, picked(column)));
     let matches = matches.collect::<Vec<_>>().join(" and ");
-    format!("delete from {table} as target using {} where {matches}", recordset(key))
+    format!("delete from {table} as target using {} where {matches}{}", recordset(key), condition(only_if))
+}
+
+fn condition(only_if: Option<&str>) -> String {
+    only_if.map(|condition| format!(" and {condition}")).unwrap_or_default()
 }
 
 /// The rows as one JSON array of objects.

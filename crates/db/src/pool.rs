@@ -56,11 +56,13 @@ impl Db {
             .row_buffer_size(ROWS_TOGETHER)
             .statement_cache_capacity(500)
             .disable_statement_logging();
+        // Keys are random, so a batch touches pages all over the indexes: a late checkpoint writes each of them once for
+        // many commits. What the log has lies in the write-ahead file meanwhile, as durable as anywhere.
+        let options = options.pragma("wal_autocheckpoint", "10000");
         let options = match durability {
             // What is deleted here is deleted for good: keys that were destroyed leave no bytes on free pages.
             Durability::Full => options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "on"),
-            // A read model is folded in bulk, and a late checkpoint writes each of its pages once.
-            Durability::Normal => options.synchronous(SqliteSynchronous::Normal).pragma("wal_autocheckpoint", "10000"),
+            Durability::Normal => options.synchronous(SqliteSynchronous::Normal),
         };
         let pool = || {
             SqlitePoolOptions::new()
@@ -84,6 +86,9 @@ impl Db {
                 ("search_path", schema),
                 ("TimeZone", "UTC"),
                 ("default_transaction_isolation", "read committed"),
+                // A plan that was made while a table was small is kept until it is analysed again: an import would be
+                // over by then. Planning each time costs a tenth of a millisecond and follows the table as it grows.
+                ("plan_cache_mode", "force_custom_plan"),
                 // A forgotten transaction holds back vacuum and locks; nothing of ours thinks that long.
                 ("idle_in_transaction_session_timeout", "60s"),
                 // A peer that went silent is noticed by the server within a minute.

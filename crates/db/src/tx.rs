@@ -115,11 +115,34 @@ impl Tx {
 
     /// Deletes the rows whose `key` columns hold one of `keys`.
     pub async fn delete_rows(&mut self, table: &str, key: &[Column], keys: Vec<Vec<Value>>) -> Result<u64, DbError> {
+        self.delete(table, key, keys, None).await
+    }
+
+    /// The same, of those rows that also meet a condition that the program wrote.
+    pub async fn delete_rows_if(
+        &mut self,
+        table: &str,
+        key: &[Column],
+        keys: Vec<Vec<Value>>,
+        condition: &str,
+    ) -> Result<u64, DbError> {
+        self.delete(table, key, keys, Some(condition)).await
+    }
+
+    async fn delete(
+        &mut self,
+        table: &str,
+        key: &[Column],
+        keys: Vec<Vec<Value>>,
+        only_if: Option<&str>,
+    ) -> Result<u64, DbError> {
         match self {
             _ if keys.is_empty() => Ok(0),
-            Self::Sqlite(_) => self.in_numbers(keys, |together| bulk::sqlite_delete(table, key, together)).await,
+            Self::Sqlite(_) => {
+                self.in_numbers(keys, |together| bulk::sqlite_delete(table, key, only_if, together)).await
+            }
             Self::Postgres(_) => {
-                let sql = bulk::postgres_delete(table, key);
+                let sql = bulk::postgres_delete(table, key, only_if);
                 self.run(&sql, [Value::Json(Some(bulk::json_rows(key, keys)))]).await
             }
         }

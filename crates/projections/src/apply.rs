@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use db::{Db, DbError, OnConflict, Statement, Tx};
+use db::{Db, DbError, OnConflict, Tx, Value};
 use futures_util::FutureExt;
 
 use crate::{
@@ -119,15 +119,14 @@ async fn write_rows(tx: &mut Tx, shape: &Shape, table: &str, changed: Difference
     Ok(())
 }
 
-/// Moves the counters, and takes away the cells that fell to zero.
-async fn count(tx: &mut Tx, shape: &Shape, table: &str, cells: Vec<Vec<db::Value>>) -> Result<(), DbError> {
-    tx.insert_rows(table, &shape.db_columns(), cells, OnConflict::Add { key: &shape.key_names() }).await?;
-    tx.execute(delete_zeros(shape, table)).await?;
+/// Moves the counters, and takes away the cells that fell to zero: only one that was moved down can have.
+async fn count(tx: &mut Tx, shape: &Shape, table: &str, cells: Vec<Vec<Value>>) -> Result<(), DbError> {
+    let columns = shape.db_columns();
+    let fell = |cell: &&Vec<Value>| cell[shape.key..].iter().any(|value| matches!(value, Value::Int(Some(..0))));
+    let fallen = cells.iter().filter(fell).map(|cell| cell[..shape.key].to_vec()).collect();
+    tx.insert_rows(table, &columns, cells, OnConflict::Add { key: &shape.key_names() }).await?;
+    tx.delete_rows_if(table, &columns[..shape.key], fallen, &shape.zero()).await?;
     Ok(())
-}
-
-pub(crate) fn delete_zeros(shape: &Shape, table: &str) -> Statement {
-    Statement::new("delete from @table where @zero", vec![]).table(table).fill("@zero", &shape.zero())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use event_store::{Direction, EventStore, Filter, From, StoreError};
 
 use crate::{Generation, delivery::Delivered};
 
-/// Events of one batch.
-const PAGE: usize = 1_000;
+/// Events of one batch, at most: one that is behind writes a row once for all that happened to it in the batch.
+const PAGE: usize = 4_000;
 
 /// The events after a position, and the hash of the event at it.
 pub(crate) struct LogPage {

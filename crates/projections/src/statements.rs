@@ -5,9 +5,9 @@ use domain::ids::PersonId;
 use uuid::Uuid;
 
 use crate::{
-    Page, Projection, ReadError, ReadModels, Row, apply,
+    Page, Projection, ReadError, ReadModels, Row,
     deadline_queue::{self, DeadlineMatter, DeadlineQueue, Owed},
-    generation, model,
+    generation,
     person_history::{self, PersonHistory, PersonLink, PersonMatter},
     planning_base::{self, Planned, PlanningBase, PlanningMatter},
     public_requests::{self, PublicRequest, PublicRequests},
@@ -63,12 +63,10 @@ impl ReadModels {
 
     async fn rows<P: Projection, R: Row>(&self) -> Result<Vec<Statement>, ReadError> {
         let generation = self.current::<P>().await?;
-        let mut all = vec![
+        Ok(vec![
             tables::of_scopes::<R>(&generation, Value::Json(None)),
             tables::with_checkpoint::<R>(&generation, ""),
             tables::every::<R>(&generation),
-        ];
-        all.extend(model::cell_shape::<P>().map(|cell| apply::delete_zeros(cell, &generation.table(cell))));
-        Ok(all)
+        ])
     }
 }

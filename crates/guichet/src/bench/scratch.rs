@@ -108,14 +108,14 @@ pub(super) enum Raw {
 
 /// The event table again, under another name, with its positions from a sequence as anybody would do it first.
 const RAW_POSTGRES: &str = "\
-create sequence raw_position;
-create table raw_event (
+create sequence guichet.raw_position;
+create table guichet.raw_event (
     log bigint not null, position bigint not null, stream text collate \"C\" not null, revision bigint not null, id uuid not null,
     kind text collate \"C\" not null, schema integer not null, payload bytea not null, meta bytea not null,
     recorded_at timestamptz not null, hash bytea not null,
     primary key (log, position), unique (log, stream, revision), unique (log, stream, id)
 );
-alter table raw_event alter column payload set storage external, alter column meta set storage external";
+alter table guichet.raw_event alter column payload set storage external, alter column meta set storage external";
 
 const RAW_SQLITE: &str = "\
 create table raw_event (
@@ -127,8 +127,8 @@ create table raw_event (
 
 /// One row, one commit: what pgbench repeats.
 const INSERT_POSTGRES: &str = "\
-insert into raw_event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)
-values (1, nextval('raw_position'), 'bench-' || gen_random_uuid(), 0, gen_random_uuid(), 'bench.happened', 1,
+insert into guichet.raw_event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)
+values (1, nextval('guichet.raw_position'), 'bench-' || gen_random_uuid(), 0, gen_random_uuid(), 'bench.happened', 1,
         repeat('x', 300)::bytea, repeat('m', 100)::bytea, now(), repeat('h', 32)::bytea);
 ";
 
