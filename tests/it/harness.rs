@@ -205,6 +205,10 @@ impl Client {
         self.send(request).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.http.delete(format!("{}{path}", self.url))).await
+    }
+
     pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
         let mut request = self.http.post(format!("{}{path}", self.url)).form(fields);
         for (name, value) in headers {
