@@ -7,7 +7,13 @@ use std::{
     time::Duration,
 };
 
+use db::{Databases, LogEntry};
+use event_store::EventStore;
+use projections::ReadModels;
 use serde_json::Value;
+
+/// Longer than any read model needs for what a story writes: only one that has stopped takes all of it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a story's site lives, and how to start programs on it.
 pub(crate) struct Site {
@@ -100,6 +106,29 @@ impl Site {
     }
 }
 
+/// The directory's entry of an organisation's log.
+pub(crate) async fn entry(databases: &Databases, slug: &str) -> LogEntry {
+    let logs = databases.logs().await.expect("the directory reads");
+    logs.into_iter().find(|entry| entry.slug == slug).unwrap_or_else(|| panic!("{slug} has no log"))
+}
+
+/// The read models of an organisation, as another process sees them.
+pub(crate) async fn models(databases: &Databases, slug: &str) -> ReadModels {
+    let entry = entry(databases, slug).await;
+    let log = databases.log(&entry).await.expect("the log opens");
+    let store = EventStore::open(log, &entry).await.expect("the log opens");
+    let read = databases.read(&entry).await.expect("the read models open");
+    ReadModels::open(store, read).await.expect("the read models open")
+}
+
+/// Waits until the read models hold all that the log holds, by nobody's work but the server's.
+pub(crate) async fn current(databases: &Databases, slug: &str) {
+    let models = models(databases, slug).await;
+    let head = models.store().head().await.expect("the head reads").position;
+    let reached = models.wait_for(head, PATIENCE).await.expect("the checkpoints read");
+    assert!(reached, "the read models of {slug} do not reach position {head}: {:?}", models.status().await);
+}
+
 /// A running `guichet serve`, killed and reaped when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -174,6 +203,10 @@ impl Client {
             request = request.header(*name, *value);
         }
         self.send(request).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.http.delete(format!("{}{path}", self.url))).await
     }
 
     pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {

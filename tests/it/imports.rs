@@ -12,8 +12,9 @@ use serde_json::Value;
 use testkit::on_both_databases;
 use uuid::Uuid;
 
-use crate::harness::Site;
+use crate::harness::{self, Site};
 
+pub(crate) const BOSTON: &str = "data/boston/requests_2011-07_to_10.csv.gz";
 pub(crate) const MONTREAL: &str = "data/montreal/rats_2016-2017.json.gz";
 
 /// Boston's first requests of July 2011: enough to be in the middle of, few enough to be read six times.
@@ -103,7 +104,6 @@ async fn content(databases: &Databases) -> Content {
 }
 
 async fn log(databases: &Databases) -> (Db, LogEntry) {
-    let logs = databases.logs().await.expect("the directory reads");
-    let entry = logs.into_iter().find(|entry| entry.slug == "boston").expect("Boston has a log");
+    let entry = harness::entry(databases, "boston").await;
     (databases.log(&entry).await.expect("the log opens"), entry)
 }

@@ -8,3 +8,4 @@ mod first_door;
 mod house;
 mod imports;
 mod kill;
+mod pauses;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
-    contact,
+    contact::{self, Contact},
     decider::Decider,
     ids::{PersonId, RequestId},
     number::Number,
@@ -33,7 +33,7 @@ pub(crate) struct Asked {
 
 /// Why no request comes of it.
 pub(crate) enum NoRequest {
-    Emergency(contact::Event),
+    Emergency(Vec<contact::Event>),
     Invalid(Vec<Problem>),
 }
 
@@ -92,14 +92,12 @@ impl Asked {
         Person::decide(&state, command).map_err(|refusal| problems::of_person(&refusal))
     }
 
-    /// Recorded whatever the declaration says of that emergency: the words to show are the only thing it may lack.
-    fn directed_to_911(&self, reason: Code) -> contact::Event {
-        contact::Event::DirectedTo911 {
-            at: self.rules.local(self.at),
-            reason,
-            channel: self.submission.channel.clone(),
-            product: self.submission.product.clone(),
-        }
+    fn directed_to_911(&self, reason: Code) -> Vec<contact::Event> {
+        let (channel, product) = (self.submission.channel.clone(), self.submission.product.clone());
+        let act = contact::Act::DirectTo911 { reason, channel, product };
+        let command = contact::Command { rules: self.rules.clone(), at: self.at, act };
+        let Ok(events) = Contact::decide(&Contact::initial(), command);
+        events
     }
 }
 

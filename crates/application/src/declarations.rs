@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use domain::{
 };
 use event_store::{Delivery, Direction, EventStore, Expected, Filter, From, Record, StoreError};
 use sha2::{Digest, Sha256};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
     errors::{PublishError, StorageError},
@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Declarations {
     stream: String,
     known: Mutex<Known>,
-    rules: watch::Sender<Option<Arc<Rules>>>,
+    rules: RwLock<Option<Arc<Rules>>>,
 }
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ struct Known {
 
 impl Declarations {
     pub(crate) fn of(slug: &str) -> Self {
-        Self { stream: format!("declaration-{slug}"), known: Mutex::default(), rules: watch::Sender::new(None) }
+        Self { stream: format!("declaration-{slug}"), known: Mutex::default(), rules: RwLock::default() }
     }
 
     pub(crate) fn stream(&self) -> &str {
@@ -50,11 +50,7 @@ impl Declarations {
 
     /// The rules in force, as far as this process has read; `None` before the first declaration.
     pub(crate) fn rules(&self) -> Option<Arc<Rules>> {
-        self.rules.borrow().clone()
-    }
-
-    pub(crate) fn watch(&self) -> watch::Receiver<Option<Arc<Rules>>> {
-        self.rules.subscribe()
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the next publication expects of the stream.
@@ -101,7 +97,7 @@ impl Declarations {
         known.versions.insert(version, (sha256, Arc::from(rules)));
         let versions = known.versions.values().map(|(_, declaration)| declaration.clone()).collect();
         let rules = Rules::new(versions).map_err(StorageError::new)?;
-        self.rules.send_replace(Some(Arc::new(rules)));
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(rules));
         Ok(())
     }
 

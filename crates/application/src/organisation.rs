@@ -14,7 +14,6 @@ use domain::{
     time::Instant,
 };
 use event_store::{Direction, EventStore, From};
-use tokio::sync::watch;
 use vault::{ForeignToken, Vault};
 
 use crate::{
@@ -80,11 +79,6 @@ impl Organisation {
     /// Every version of its declarations, as the log tells them.
     pub fn rules(&self) -> Arc<Rules> {
         self.0.declarations.rules().expect("an organisation does not start without a declaration")
-    }
-
-    /// Tells when the rules change. Never empty: an organisation does not start without a declaration.
-    pub fn watch_rules(&self) -> watch::Receiver<Option<Arc<Rules>>> {
-        self.0.declarations.watch()
     }
 
     /// Appends a new version to the log. `false` when that text is published already; another text for a published

@@ -43,8 +43,8 @@ struct Loaded {
 }
 
 impl Organisation {
-    /// At most `limit` persons that match, sorted by id. Merged records are found too: readers follow the merges.
-    pub async fn find_persons(&self, query: &PersonQuery, limit: i64) -> Result<Vec<PersonId>, StorageError> {
+    /// At most `limit` persons that match, always in the same order. Merged records are found too: readers follow the merges.
+    pub async fn find_persons(&self, query: &PersonQuery, limit: usize) -> Result<Vec<PersonId>, StorageError> {
         let mut terms = Vec::new();
         for (text, term) in [(&query.email, Term::email as fn(&str) -> Option<Term>), (&query.phone, Term::phone)] {
             match text.as_deref().map(term) {
@@ -57,8 +57,36 @@ impl Organisation {
         if terms.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.0.vault.find(&terms, terms.len(), limit).await.map_err(StorageError::new)?;
-        Ok(found.iter().filter_map(|subject| PersonId::of_stream(subject)).collect())
+        self.registered(&terms, terms.len(), limit).await
+    }
+
+    /// The first `wanted` persons that have `at_least` of the terms and whom the log knows.
+    ///
+    /// A key and its terms are durable before the append that registers their person. When that append never comes (an
+    /// operation that another process won, a crash), the index goes on naming somebody who is nobody.
+    pub(crate) async fn registered(
+        &self,
+        terms: &[Term],
+        at_least: usize,
+        wanted: usize,
+    ) -> Result<Vec<PersonId>, StorageError> {
+        let (mut persons, mut seen, mut asked) = (Vec::new(), 0, wanted.saturating_mul(2));
+        loop {
+            let found = self.0.vault.find(terms, at_least, asked).await.map_err(StorageError::new)?;
+            for subject in found.iter().skip(seen) {
+                let stream = self.0.store.stream(subject).await.map_err(StorageError::new)?;
+                if stream.is_some_and(|stream| !stream.is_deleted()) {
+                    persons.extend(PersonId::of_stream(subject));
+                }
+                if persons.len() == wanted {
+                    return Ok(persons);
+                }
+            }
+            if found.len() < asked {
+                return Ok(persons);
+            }
+            (seen, asked) = (found.len(), asked.saturating_mul(4));
+        }
     }
 
     /// Says that `absorbed` is the same person as `into`. One event, on the absorbed record alone.

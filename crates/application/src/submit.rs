@@ -74,9 +74,9 @@ impl Organisation {
                 }
                 self.draft_request(&mut draft, request, person, events).await?;
             }
-            Err(NoRequest::Emergency(event)) => {
+            Err(NoRequest::Emergency(events)) => {
                 let contact = ContactId(self.0.ids.uuid());
-                draft.write(contact.stream(), Expected::NoStream, self.with_ids([event]));
+                draft.write(contact.stream(), Expected::NoStream, self.with_ids(events));
             }
             Err(NoRequest::Invalid(problems)) => return Err(Failed::Invalid(problems)),
         }
@@ -147,11 +147,18 @@ impl Organisation {
         })
     }
 
-    /// Who has that e-mail or telephone: the best match, by e-mail before telephone.
+    /// Who has that e-mail or telephone: the best match, by e-mail before telephone, then always the same one.
+    ///
+    /// One match alone is taken at its word, for the append expects that person; among several the log is asked first.
     async fn known_person(&self, details: Option<&person::Details>) -> Result<Option<PersonId>, WriteError> {
         let Some(details) = details else { return Ok(None) };
-        let found = self.0.vault.find(&linking_terms(details), 1, 1).await?;
-        Ok(found.iter().find_map(|subject| PersonId::of_stream(subject)))
+        let terms = linking_terms(details);
+        let found = self.0.vault.find(&terms, 1, 2).await?;
+        match found.as_slice() {
+            [] => Ok(None),
+            [only] => Ok(PersonId::of_stream(only)),
+            _ => Ok(self.registered(&terms, 1, 1).await?.first().copied()),
+        }
     }
 
     /// The answer, from the events alone: the first time and every time after.

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use crate::{
     codec::KINDS,
-    contact,
     ids::{PersonId, RequestId},
     person,
     promise::fixtures::code,
@@ -54,7 +53,6 @@ fn refusals() -> Vec<&'static str> {
     ];
     let mut codes: Vec<_> = requests.iter().map(R::code).collect();
     codes.extend(persons.iter().map(person::Refusal::code));
-    codes.push(contact::Refusal::UnknownEmergency(x()).code());
     codes.extend(TEXTS.map(NotAText::code));
     codes
 }

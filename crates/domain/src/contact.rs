@@ -3,7 +3,7 @@
 //! It is counted and holds nothing personal: neither who spoke, nor where, nor what was answered.
 //! The emergency is found by [`crate::request::questions::walk`]; its words are in the declaration.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,38 +45,22 @@ pub enum State {
     DirectedTo911,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("the declaration has no emergency {0}")]
-    UnknownEmergency(Code),
-}
-
-impl Refusal {
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownEmergency(_) => "contact.unknown_emergency",
-        }
-    }
-}
-
 impl Decider for Contact {
     const STREAM: &'static str = "contact";
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Refusal = Refusal;
+    /// Somebody in danger is never turned away: what the declaration may lack is the words to show.
+    type Refusal = Infallible;
 
     fn initial() -> State {
         State::Unrecorded
     }
 
-    fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
+    fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Infallible> {
         let Act::DirectTo911 { reason, channel, product } = act;
         match state {
             State::DirectedTo911 => Ok(vec![]),
-            State::Unrecorded if rules.in_force(at).emergencies.iter().all(|known| known.code != reason) => {
-                Err(Refusal::UnknownEmergency(reason))
-            }
             State::Unrecorded => Ok(vec![Event::DirectedTo911 { at: rules.local(at), reason, channel, product }]),
         }
     }
@@ -93,14 +77,12 @@ mod examples {
     use super::*;
     use crate::{
         calendar::Holidays,
-        declaration::Emergency,
         given::given,
-        promise::fixtures::{at, calendar, code, declaration, label, rules},
+        promise::fixtures::{at, calendar, code, declaration, rules},
     };
 
     fn direct(reason: &str) -> Command {
-        let mut city = declaration(calendar(Holidays::None), vec![]);
-        city.emergencies = vec![Emergency { code: code("fire"), message: label("9-1-1") }];
+        let city = declaration(calendar(Holidays::None), vec![]);
         let act = Act::DirectTo911 { reason: code(reason), channel: code("app"), product: code("other") };
         Command { rules: Arc::new(rules(city)), at: at("2026-11-18 10:00"), act }
     }
@@ -116,10 +98,5 @@ mod examples {
                 product: code("other"),
             }])
             .then_nothing_again();
-    }
-
-    #[test]
-    fn only_a_declared_emergency_is_counted() {
-        given::<Contact>([]).when(direct("boredom")).refused(Refusal::UnknownEmergency(code("boredom")));
     }
 }

@@ -78,9 +78,9 @@ pub struct StreamStatus {
 }
 
 impl StreamStatus {
-    /// Every event is hidden, but the stream may go on.
+    /// Every event is hidden; unless tombstoned, the stream may go on.
     pub fn is_deleted(&self) -> bool {
-        self.truncated_before > self.revision
+        self.tombstoned || self.truncated_before > self.revision
     }
 }
 

@@ -86,13 +86,6 @@ pub enum AppendError {
     Storage(#[source] Arc<DbError>),
 }
 
-impl AppendError {
-    /// Nothing is known to be written, and asking again later is right.
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::Unknown)
-    }
-}
-
 /// What the writer answers. The positions of a repeated operation are known; its streams are read by the caller's task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {

@@ -8,7 +8,7 @@ use db::{Db, DbError, Dialect, Kind, Statement, Tx};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Column, Row, Shape, model::Model, row};
+use crate::{Column, Row, Shape, model::Model, row, views};
 
 /// What a generation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ pub(crate) enum Switched {
 }
 
 /// Lets a filled generation serve. In one transaction its predecessor of the same version is dropped, one of another
-/// version is retired, and the analysts' views look at the new tables.
+/// version is retired, and the analysts' views look at the new tables, with the grants they had.
 ///
 /// `replacing`: the generation of this version that served when the filling began, if any.
 pub(crate) async fn switch(
@@ -228,6 +228,7 @@ async fn switch_in(
     {
         return Ok(Switched::Behind);
     }
+    let grants = views::grants(tx, model).await?;
     for other in others() {
         match other.state {
             State::Serving if other.version != new.version => set_state(tx, other, State::Retired).await?,
@@ -238,7 +239,10 @@ async fn switch_in(
     }
     set_state(tx, &new, State::Serving).await?;
     for shape in model.shapes() {
-        tx.script(&create_view(shape, &new.table(shape))).await?;
+        tx.script(&views::create(shape, &new.table(shape))).await?;
+    }
+    for grant in grants {
+        tx.script(&grant).await?;
     }
     Ok(Switched::Done)
 }
@@ -309,14 +313,4 @@ fn create_indexes(shape: &Shape, table: &str, is_cell: bool) -> String {
     // So that the first queries are planned for the rows there are, not for the empty table of a moment ago.
     sql.push(format!("analyze {table};\n"));
     sql.join("\n")
-}
-
-/// What analysts read: the current table under its plain name, without sealed columns.
-fn create_view(shape: &Shape, table: &str) -> String {
-    let open: Vec<&str> = shape.columns.iter().filter(|column| !column.personal).map(|column| column.name).collect();
-    format!(
-        "drop view if exists {name};\ncreate view {name} as\nselect {}\nfrom {table};\n",
-        open.join(", "),
-        name = shape.table
-    )
 }

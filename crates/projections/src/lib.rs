@@ -28,6 +28,7 @@ mod generation;
 mod log_page;
 mod model;
 mod runner;
+mod views;
 
 mod check;
 mod digest;

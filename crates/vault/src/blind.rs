@@ -70,13 +70,16 @@ pub(crate) async fn find(
     log: i32,
     hashes: &[TermHash],
     at_least: usize,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<String>, VaultError> {
     let Some(first) = hashes.first() else { return Ok(Vec::new()) };
     let mut values = vec![log.into()];
     // One text for any number of terms: the places that are left repeat the first.
     values.extend((0..ASKED).map(|at| hashes.get(at).unwrap_or(first).hash.to_vec().into()));
-    values.extend([i64::try_from(at_least.min(ASKED)).unwrap_or(1).into(), limit.into()]);
+    values.extend([
+        i64::try_from(at_least.min(ASKED)).unwrap_or(1).into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+    ]);
     let rows: Vec<(String,)> = db
         .fetch_all(Statement::new(
             "select subject \

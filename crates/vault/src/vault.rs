@@ -140,7 +140,7 @@ impl Vault {
     }
 
     /// Subjects that have `at_least` of the terms, best match first. The first eight terms count.
-    pub async fn find(&self, terms: &[Term], at_least: usize, limit: i64) -> Result<Vec<String>, VaultError> {
+    pub async fn find(&self, terms: &[Term], at_least: usize, limit: usize) -> Result<Vec<String>, VaultError> {
         blind::find(&self.0.db, self.0.log, &self.hashes(terms), at_least, limit).await
     }
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// More persons than this are no answer but a fishing net.
-const MOST: i64 = 20;
+const MOST: usize = 20;
 
 /// The `{id}` of the path: `per_…`.
 pub(super) struct AskedPerson {

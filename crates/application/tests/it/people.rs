@@ -4,7 +4,7 @@ use application::{MergeError, PersonQuery, Requester, Submission};
 use domain::ids::PersonId;
 use testkit::on_both_databases;
 use uuid::Uuid;
-use vault::MasterKey;
+use vault::{MasterKey, Term};
 
 use crate::fixture::{AGENT, Process, hole};
 
@@ -43,6 +43,30 @@ on_both_databases! {
         assert_eq!(find(PersonQuery { email: Some("anne.3@example.org".to_owned()), ..by_name("bruno") }).await, []);
         assert_eq!(find(PersonQuery { phone: Some("not a number".to_owned()), ..by_name("anne") }).await, []);
         assert_eq!(find(PersonQuery::default()).await, []);
+    }
+
+    async fn who_was_indexed_but_never_registered_is_nobody(fresh: Fresh) {
+        // What an operation lost to another process leaves, or a crash between the key and the append. These sort first.
+        let process = Process::start(&fresh, &MasterKey::generate()).await;
+        for (persons, ghosts) in [(1, 1), (2, 30)] {
+            let email = format!("anne.{ghosts}@example.org");
+            let terms: Vec<_> = Term::email(&email).into_iter().chain(Term::name("Anne Roy")).collect();
+            for ghost in 0..ghosts {
+                let stream = PersonId(Uuid::from_u128(100 * ghosts + ghost)).stream();
+                process.vault.create_key(&stream, &terms).await.expect("a key");
+            }
+            for _ in 0..2 {
+                let requester = Some(named("Anne", "Roy", &email));
+                process.submitted(Submission { requester, ..hole() }).await;
+            }
+            let log = process.log().await;
+            let registered: Vec<_> = log.iter().filter(|record| record.kind == "person.registered").collect();
+            assert_eq!(registered.len(), persons, "{ghosts}");
+            let anne = registered.last().and_then(|record| PersonId::of_stream(&record.stream));
+            let query = PersonQuery { email: Some(email), ..by_name("anne roy") };
+            let found = process.organisation.find_persons(&query, 20).await.expect("searched");
+            assert_eq!(found.into_iter().map(Some).collect::<Vec<_>>(), [anne]);
+        }
     }
 
     async fn a_merge_is_one_event_and_so_is_its_end(fresh: Fresh) {

@@ -57,7 +57,7 @@ on_both_databases! {
                         loop {
                             match store.append(append.clone()).await {
                                 Ok(_) => break acknowledged.push(id),
-                                Err(error) if error.is_temporary() => {}
+                                Err(AppendError::Overloaded | AppendError::Unknown) => {}
                                 Err(other) => panic!("{other}: {other:?}"),
                             }
                         }

@@ -15,7 +15,7 @@ use domain::{
     words::Code,
 };
 
-pub use self::queries::{Cursor, Filter, Window, list, of};
+pub use self::queries::{Cursor, Filter, Window, list};
 use crate::{NoCells, Projection, Rows, row};
 
 row! {

@@ -6,7 +6,7 @@ use domain::{declaration::Priority, ids::RequestId, promise::Milestone, time::In
 use serde::{Deserialize, Serialize};
 
 use super::{DeadlineQueue, Owed};
-use crate::{Column, Fresh, Page, ReadError, ReadModels};
+use crate::{Column, Page, ReadError, ReadModels};
 
 /// Which part of the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,12 +82,6 @@ pub(crate) fn list_statement(filter: &Filter, page: &Page<Cursor>) -> Statement 
             page.skip.into(),
         ],
     )
-}
-
-/// The open promises of one request, up to now.
-pub async fn of(models: &ReadModels, request: RequestId) -> Result<Option<Fresh<Vec<Owed>>>, ReadError> {
-    let fresh = models.scope::<DeadlineQueue>(&request.stream()).await?;
-    Ok(fresh.map(|fresh| fresh.map(|(owed, _)| owed.into_vec())))
 }
 
 const LIST: &str = "

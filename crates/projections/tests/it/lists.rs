@@ -37,7 +37,7 @@ on_both_databases! {
         assert_eq!((one.revision, one.value.status), (71, Status::Resolved));
         let timeline = request_timeline::of(&models, request(1)).await.unwrap().unwrap();
         assert_eq!(timeline.value.len(), 72);
-        assert_eq!(deadline_queue::of(&models, request(1)).await.unwrap().unwrap().value, []);
+        assert_eq!(statistics::promises_of(&models, request(1)).await.unwrap().unwrap().value, []);
         assert!(public_requests::one(&models, request(2)).await.unwrap().is_none());
     }
 

@@ -1,5 +1,6 @@
 //! New generations beside the one that serves.
 
+use db::Dialect;
 use domain::request::Status;
 use projections::{Page, RebuildOutcome, State, public_requests, rebuild};
 use testkit::on_both_databases;
@@ -50,6 +51,58 @@ on_both_databases! {
         assert_eq!(counted, (5,));
         let sealed = db::Statement::new("select typed_description from public_requests", vec![]);
         assert!(read.fetch_all::<(String,)>(sealed).await.is_err());
+    }
+
+    async fn analysts_keep_their_views_and_get_nothing_else(fresh: Fresh) {
+        if fresh.dialect() == Dialect::Sqlite {
+            return; // No roles.
+        }
+        let models = models(&fresh).await;
+        tell(&models, 0, &woven(5, 1)).await;
+        rebuild(&models, &[], &mut |_| {}).await.unwrap();
+        let read = fresh.read(&fresh.create_log("quebec").await.unwrap()).await.unwrap();
+        let (analyst, chief) = (format!("an;alyst{}", std::process::id()), format!("chief{}", std::process::id()));
+        read.script(&format!(
+            "create role \"{analyst}\"; create role {chief};
+             grant usage on schema read_quebec to \"{analyst}\", public;
+             grant select on public_requests, daily_cells to \"{analyst}\";
+             grant select on public_requests to {chief} with grant option;
+             grant select on planning_base to public;",
+        ))
+        .await
+        .unwrap();
+        for _ in 0..2 {
+            rebuild(&models, &[], &mut |_| {}).await.unwrap();
+        }
+
+        let readable = async |role: &str, privilege: &str| {
+            let sql = "select cast(relname as text) from pg_class
+                 where relnamespace = 'read_quebec'::regnamespace and relkind in ('r', 'v')
+                   and has_table_privilege(cast($1 as name), oid, $2)
+                 order by 1";
+            let found: Vec<(String,)> =
+                read.fetch_all(db::Statement::new(sql, vec![role.into(), privilege.into()])).await.unwrap();
+            found.into_iter().map(|(name,)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(readable(&analyst, "select").await, ["daily_cells", "planning_base", "public_requests"]);
+        assert_eq!(readable(&chief, "select with grant option").await, ["public_requests"]);
+        assert_eq!(readable(&analyst, "insert, update, delete").await, [] as [String; 0]);
+        let as_analyst = async |sql: &'static str| {
+            let role = format!("set local role \"{analyst}\"");
+            let counted = read.write(move |tx| {
+                Box::pin(async move {
+                    tx.script(&role).await?;
+                    tx.fetch_all::<(i64,)>(db::Statement::new(sql, vec![])).await
+                })
+            });
+            counted.await.map(|counted| counted[0].0)
+        };
+        assert_eq!(as_analyst("select count(*) from public_requests").await.unwrap(), 5);
+        let registry = "select count(*) from read_model";
+        assert!(as_analyst(registry).await.is_err());
+        assert!(as_analyst("select count(typed_description) from public_requests").await.is_err());
+        let drop = format!("drop owned by \"{analyst}\", {chief}; drop role \"{analyst}\"; drop role {chief};");
+        read.script(&drop).await.unwrap();
     }
 
     async fn an_older_version_serves_beside_the_new_one(fresh: Fresh) {
