@@ -69,6 +69,28 @@ impl Databases {
         Ok(Self(Arc::new(Inner { location: location.clone(), server, opened: Mutex::default() })))
     }
 
+    /// Whether [`open`](Self::open) has been here before. Makes nothing.
+    pub async fn exist(location: &Location) -> Result<bool, DbError> {
+        match location {
+            Location::Sqlite(root) => is_file(root.join("server.db")).await,
+            Location::Postgres(url) => {
+                let server = Db::postgres(url, "guichet")?;
+                let found = server.fetch_optional::<(i64,)>(has_directory()).await;
+                server.close().await;
+                Ok(found?.is_some())
+            }
+        }
+    }
+
+    /// Whether the events of a log that the directory names are here. Makes nothing.
+    pub async fn hold(&self, entry: &LogEntry) -> Result<bool, DbError> {
+        match &self.0.location {
+            Location::Sqlite(root) => is_file(root.join(&entry.slug).join("log.db")).await,
+            // One database holds them all.
+            Location::Postgres(_) => Ok(true),
+        }
+    }
+
     /// The directory and the API keys.
     pub fn server(&self) -> &Db {
         &self.0.server
@@ -174,6 +196,10 @@ async fn make_directory(path: PathBuf) -> Result<(), DbError> {
         .await?
 }
 
+async fn is_file(path: PathBuf) -> Result<bool, DbError> {
+    Ok(tokio::task::spawn_blocking(move || path.is_file()).await?)
+}
+
 /// Two processes may both find the schema missing; the loser's error means that it is there.
 async fn make_schema(db: &Db, schema: &str) -> Result<(), DbError> {
     match db.script(&format!("create schema if not exists {schema}")).await {
@@ -190,6 +216,11 @@ async fn check_sqlite(db: &Db) -> Result<(), DbError> {
         return Err(DbError::OldSqlite { found, needed: OLDEST_SQLITE_TEXT });
     }
     Ok(())
+}
+
+/// PostgreSQL only: on SQLite the file says it.
+fn has_directory() -> Statement {
+    Statement::new("select 1 where to_regclass('guichet.log_directory') is not null", vec![])
 }
 
 fn all_logs() -> Statement {

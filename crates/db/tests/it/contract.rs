@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use db::{Column, DbError, Kind, OnConflict, Statement, Value};
+use db::{Column, Databases, DbError, Dialect, Kind, Location, OnConflict, Statement, Value};
 use futures_util::{FutureExt, StreamExt};
 use testkit::on_both_databases;
 use uuid::Uuid;
@@ -160,6 +160,25 @@ on_both_databases! {
         let second = fresh.create_log("montreal").await.expect("created");
         assert_eq!(second.id, 2);
         assert!(matches!(fresh.create_log("../etc").await, Err(DbError::Slug(_))));
+    }
+
+    async fn what_is_there_is_told_without_making_it(fresh: Fresh) {
+        assert!(Databases::exist(fresh.location()).await.expect("looked"));
+        let entry = fresh.create_log("boston").await.expect("created");
+        let in_one = fresh.dialect() == Dialect::Postgres;
+        assert_eq!(fresh.hold(&entry).await.expect("looked"), in_one, "the log's file is made when it is opened");
+        fresh.log(&entry).await.expect("opened");
+        assert!(fresh.hold(&entry).await.expect("looked"));
+        let elsewhere = match fresh.location() {
+            Location::Sqlite(folder) => Location::Sqlite(folder.join("elsewhere")),
+            Location::Postgres(url) => {
+                fresh.server().script("alter schema guichet rename to elsewhere").await.expect("renamed");
+                Location::Postgres(url.clone())
+            }
+        };
+        for _ in 0..2 {
+            assert!(!Databases::exist(&elsewhere).await.expect("looked"));
+        }
     }
 
     async fn a_long_read_may_be_dropped_half_way(fresh: Fresh) {
