@@ -102,6 +102,11 @@ impl EventStore {
         &self.0.slug
     }
 
+    /// Whether the writer is still there. Once it is gone every append is refused, until the process starts anew.
+    pub fn is_writing(&self) -> bool {
+        !self.0.queue.is_closed()
+    }
+
     /// Appends, or says why not. Dropping this future, or its caller hanging up, cancels nothing: an append that was queued
     /// will be written.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {

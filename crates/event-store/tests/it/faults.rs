@@ -42,6 +42,18 @@ on_both_databases! {
         assert_eq!(assert_whole(&store).await.len(), taken + 1);
     }
 
+    async fn a_writer_that_is_gone_shows(fresh: Fresh) {
+        let gone = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            let store = runtime.block_on(async { open(&fresh.another_process().await).await });
+            assert!(store.is_writing());
+            // Its writer goes with the runtime, as it would by a panic of its own.
+            drop(runtime);
+            store
+        });
+        assert!(!gone.await.expect("no panic").is_writing());
+    }
+
     async fn what_was_acknowledged_survives_a_database_that_drops_connections(fresh: Fresh) {
         let store = open(&fresh).await;
         let disturber = tokio::spawn(disturb(fresh.location().clone(), store.watch()));
