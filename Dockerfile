@@ -15,9 +15,11 @@ COPY --from=build /src/mappings /usr/share/guichet/mappings
 COPY --from=build /src/data /usr/share/guichet/data
 COPY --from=build /src/LICENSE /usr/share/doc/guichet/LICENSE
 ENV GUICHET_DECLARATIONS=/usr/share/guichet/declarations \
+    GUICHET_DEMO_DIR=/var/lib/guichet/demo \
     GUICHET_LISTEN=0.0.0.0:8311
 USER guichet
-WORKDIR /var/lib/guichet
+# Where data/ and mappings/ are, by the names that the demo and the documentation call them. Not to be written to.
+WORKDIR /usr/share/guichet
 EXPOSE 8311
 ENTRYPOINT ["guichet"]
 CMD ["serve"]

@@ -18,5 +18,5 @@ mod policy;
 mod problem;
 mod refused;
 
-pub use router::{native_routes, router};
-pub use state::ApiState;
+pub use router::{native_routes, operator_router, router};
+pub use state::{ApiState, Told};

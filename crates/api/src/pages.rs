@@ -12,7 +12,7 @@ use domain::words::Language;
 use crate::{
     labels::{language_of, say},
     problem::{in_language, tag},
-    state::ApiState,
+    state::{ApiState, Told},
 };
 
 /// `GET /healthz`: the process answers. Nothing else is asked, so that a slow disk restarts nobody.
@@ -20,17 +20,17 @@ pub(crate) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: whether to send requests here, and why not, for whoever operates this.
-pub(crate) async fn ready(State(state): State<ApiState>) -> Response {
-    match (state.ready)() {
-        Ok(()) => "ok\n".into_response(),
+/// `GET /readyz`: whether to send requests here, and what is wrong, for whoever operates this.
+pub(crate) async fn ready(State(told): State<Told>) -> Response {
+    match (told.ready)() {
+        Ok(known) => format!("{known}\n").into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
 /// `GET /metrics`: Prometheus text.
-pub(crate) async fn metrics(State(state): State<ApiState>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (state.metrics)()).into_response()
+pub(crate) async fn metrics(State(told): State<Told>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (told.metrics)()).into_response()
 }
 
 /// `GET /`: what this is, its doors, a command to try.

@@ -22,7 +22,7 @@ use crate::{
     native, open311, pages,
     policy::{self, Policy},
     problem::{self, Fact, Problem},
-    state::ApiState,
+    state::{ApiState, Told},
 };
 
 /// What a request may bring: a long letter many times over.
@@ -64,6 +64,16 @@ pub fn router(state: ApiState) -> Router {
         .merge(operator(&state))
         .layer(middleware::from_fn(observe))
         .with_state(state)
+}
+
+/// Health, readiness and metrics alone, for a process that serves nobody else.
+pub fn operator_router(told: Told) -> Router {
+    Router::new()
+        .route("/healthz", get(pages::health))
+        .route("/readyz", get(pages::ready))
+        .route("/metrics", get(pages::metrics))
+        .layer(middleware::from_fn(observe))
+        .with_state(told)
 }
 
 fn native_door(state: &ApiState) -> Router<ApiState> {

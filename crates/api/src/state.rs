@@ -1,9 +1,12 @@
-//! What the handlers hold: the application, the read models of each organisation, two closures of the program.
+//! What the handlers hold: the application, the read models of each organisation, what the program tells of itself.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use application::{Application, Organisation};
-use axum::http::{HeaderMap, header::HOST};
+use axum::{
+    extract::FromRef,
+    http::{HeaderMap, header::HOST},
+};
 use projections::ReadModels;
 
 use crate::problem::{Fact, Problem};
@@ -14,12 +17,24 @@ pub struct ApiState {
     pub application: Application,
     /// By the slug of the organisation.
     pub read: Arc<BTreeMap<String, ReadModels>>,
-    /// Whether the process can serve, or why not.
-    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// Prometheus text.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    pub told: Told,
     /// How the outside reaches us: `https://311.example.org`. Absent: what the caller wrote in `Host`.
     pub public_url: Option<String>,
+}
+
+/// What a process tells whoever operates it; cheap to clone.
+#[derive(Clone)]
+pub struct Told {
+    /// What is worth knowing of a process that can serve, or why it cannot.
+    pub ready: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
+    /// Prometheus text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl FromRef<ApiState> for Told {
+    fn from_ref(state: &ApiState) -> Self {
+        state.told.clone()
+    }
 }
 
 /// How long a list waits for the caller's own write before it answers with what it has.

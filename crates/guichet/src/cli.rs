@@ -47,8 +47,11 @@ pub(crate) enum Command {
 
     /// Keep the read models up to date, without serving.
     ///
-    /// Several may run at once: the checkpoint lets one win each batch.
-    Work,
+    /// Several may run at once: the checkpoint lets one win each batch. It needs a database that `guichet migrate` has
+    /// made; of an organisation that is published later it learns when it starts again.
+    ///
+    /// Example: guichet work --listen 127.0.0.1:8312
+    Work(WorkArgs),
 
     /// Create or migrate the tables, publish new declarations, fill read models that never were; then stop.
     Migrate,
@@ -84,7 +87,7 @@ impl Command {
     /// What is logged where nothing else is asked: those that run for days tell what they do, the others what went wrong.
     pub(crate) fn logs(&self) -> &'static str {
         match self {
-            Self::Serve(_) | Self::Work => "info",
+            Self::Serve(_) | Self::Work(_) => "info",
             _ => "warn",
         }
     }
@@ -93,16 +96,16 @@ impl Command {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Folder of the demo's data; made if absent.
-    #[arg(long, default_value = "guichet-demo", value_name = "DIR")]
+    #[arg(long, env = "GUICHET_DEMO_DIR", default_value = "guichet-demo", value_name = "DIR")]
     pub dir: PathBuf,
 
     /// Empty that folder first.
     #[arg(long)]
     pub fresh: bool,
 
-    /// Address to serve on.
-    #[arg(long, env = "GUICHET_LISTEN", default_value = "127.0.0.1:8311")]
-    pub listen: SocketAddr,
+    /// Address to serve on [default: 127.0.0.1:8311].
+    #[arg(long, env = "GUICHET_LISTEN")]
+    pub listen: Option<SocketAddr>,
 
     /// Stop once everything is projected, without serving.
     #[arg(long)]
@@ -122,6 +125,13 @@ pub(crate) struct ServeArgs {
     /// The address that clients use, for Open311 discovery: `https://311.example.org`.
     #[arg(long, env = "GUICHET_PUBLIC_URL")]
     pub public_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// Address to answer /metrics, /healthz and /readyz on; absent: none.
+    #[arg(long, env = "GUICHET_WORK_LISTEN")]
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -178,12 +188,24 @@ pub(crate) enum KeyCommand {
 pub(crate) enum RoleName {
     /// Post requests through Open311.
     Portal,
-    /// Work requests, read personal data where the work asks for it.
+    /// Work requests to their end, find persons, read personal data; each such reading is recorded.
     Agent,
-    /// Read statistics and read models; nothing personal.
+    /// Read figures; no request.
     Analyst,
-    /// Replay and verify.
+    /// Read requests and figures; nothing sealed.
     Auditor,
-    /// Everything.
+    /// All that the others may.
     Admin,
+}
+
+#[cfg(test)]
+mod examples {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
 }

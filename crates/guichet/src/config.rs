@@ -38,7 +38,7 @@ pub(crate) struct Flags {
     pub log: Option<String>,
 }
 
-/// The configuration file, as read.
+/// The configuration file, as read. docs/operations.md shows one with every key.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -46,6 +46,7 @@ struct Document {
     declarations: Option<PathBuf>,
     master_key_file: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    work_listen: Option<SocketAddr>,
     public_url: Option<String>,
     log: Option<String>,
     log_json: Option<bool>,
@@ -58,6 +59,7 @@ pub(crate) struct Settings {
     pub declarations: PathBuf,
     pub master_key_file: Option<PathBuf>,
     pub listen: Option<SocketAddr>,
+    pub work_listen: Option<SocketAddr>,
     pub public_url: Option<String>,
     /// Absent: each command's own.
     pub log: Option<String>,
@@ -77,6 +79,7 @@ impl Settings {
             declarations: flags.declarations.or(file.declarations).unwrap_or_else(|| "declarations".into()),
             master_key_file: flags.master_key_file.or(file.master_key_file),
             listen: file.listen,
+            work_listen: file.work_listen,
             public_url: file.public_url,
             log: flags.log.or(file.log),
             log_json: flags.log_json || file.log_json.unwrap_or(false),
@@ -112,4 +115,30 @@ impl Settings {
 fn read(path: &Path) -> anyhow::Result<Document> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("read {}", path.display()))
+}
+
+#[cfg(test)]
+mod examples {
+    use super::*;
+
+    /// The file that docs/operations.md shows, without the text around it.
+    fn documented() -> &'static str {
+        let page = include_str!("../../../docs/operations.md");
+        let (_, rest) = page.split_once("```toml\n").expect("the page shows a configuration file");
+        rest.split_once("```").expect("it ends").0
+    }
+
+    #[test]
+    fn the_documented_file_reads_and_shows_every_key() {
+        let Document { database, declarations, master_key_file, listen, work_listen, public_url, log, log_json } =
+            toml::from_str(documented()).expect("the documented file reads");
+        assert!(database.is_some() && declarations.is_some() && master_key_file.is_some());
+        assert!(listen.is_some() && work_listen.is_some() && public_url.is_some());
+        assert!(log.is_some() && log_json.is_some());
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_refused() {
+        assert!(toml::from_str::<Document>("databse = 'sqlite:here'").is_err());
+    }
 }

@@ -61,7 +61,11 @@ pub(crate) async fn run(args: DemoArgs, mut settings: Settings) -> anyhow::Resul
 
     let metrics = observe::metrics()?;
     let stop = wire::stop_signal()?;
-    let listener = listen::bind(args.listen).await?;
+    let listener = if args.no_serve {
+        None
+    } else {
+        Some(listen::bind(args.listen.or(settings.listen).unwrap_or(serve::DEFAULT)).await?)
+    };
     let site = wire::site(&settings).await?;
     let workers = site.work(&stop);
     println!("Guichet, démonstration · demo: SQLite in {}", args.dir.display());
@@ -76,11 +80,11 @@ pub(crate) async fn run(args: DemoArgs, mut settings: Settings) -> anyhow::Resul
     }
     let keys = keys(&site, &args.dir).await?;
     println!("Prêt en {:.1} s · ready in {:.1} s", start.elapsed().as_secs_f64(), start.elapsed().as_secs_f64());
-    if args.no_serve {
-        stop.cancel();
-    } else {
+    if let Some(listener) = listener {
         say_doors(&format!("http://{}", listener.local_addr()?), &keys);
-        serve::serve(&site, listener, metrics, None, stop).await;
+        serve::serve(&site, listener, metrics, settings.public_url, stop).await;
+    } else {
+        stop.cancel();
     }
     for worker in workers {
         let _ = worker.await;

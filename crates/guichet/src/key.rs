@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) async fn run(command: KeyCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let databases = wire::databases(settings).await?;
+    let databases = wire::existing(settings).await?;
     let keys = ApiKeys::new(databases.server().clone());
     match command {
         KeyCommand::Create { organisation, role, label } => {

@@ -44,7 +44,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(args) => demo::run(args, settings).await,
         Command::Serve(args) => serve::run(args, &settings).await,
-        Command::Work => work::run(&settings).await,
+        Command::Work(args) => work::run(args, &settings).await,
         Command::Migrate => migrate::run(&settings).await,
         Command::Import(args) => import_command::run(args, &settings).await,
         Command::Rebuild(args) => rebuild::run(args, &settings).await,

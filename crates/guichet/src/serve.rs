@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::ServeArgs,
     config::Settings,
-    listen, observe,
-    ready::Readiness,
+    listen, observe, ready,
     wire::{self, Site},
 };
 
@@ -41,12 +40,11 @@ pub(crate) async fn serve(
     public_url: Option<String>,
     stop: CancellationToken,
 ) {
-    let readiness = Readiness::watch(site.databases.clone(), stop.clone());
+    let models = site.models.values().cloned().collect();
     let state = ApiState {
         application: site.application.clone(),
         read: Arc::new(site.models.clone()),
-        ready: Arc::new(move || readiness.say()),
-        metrics: Arc::new(move || metrics.render()),
+        told: ready::told(site.databases.clone(), models, metrics, stop.clone()),
         public_url,
     };
     listen::serve(listener, api::router(state), stop).await;

@@ -6,18 +6,14 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use db::{Databases, Location, LogEntry};
+use db::{Databases, LogEntry};
 use event_store::verify::{Report, verify};
 use serde_json::{Value, json};
 
-use crate::{cli::VerifyArgs, config::Settings, exit, progress};
+use crate::{cli::VerifyArgs, config::Settings, exit, progress, wire};
 
 pub(crate) async fn run(args: VerifyArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let location = settings.location()?;
-    must_exist(&location)?;
-    let databases = Databases::open(&location).await.context("open the database")?;
-    let logs = chosen(databases.logs().await.context("read the directory of logs")?, args.organisation.as_deref())?;
-
+    let (databases, logs) = wire::logs(settings, args.organisation.as_deref()).await?;
     let mut reports = Vec::with_capacity(logs.len());
     for log in logs {
         let report = follow(&databases, &log).await.with_context(|| format!("verify {}", log.slug))?;
@@ -34,26 +30,6 @@ pub(crate) async fn run(args: VerifyArgs, settings: &Settings) -> anyhow::Result
         println!("{:#}", json!({ "ok": ok, "logs": logs }));
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(exit::DIFFERENT) })
-}
-
-/// A mistyped directory would be made, and nothing in it would verify.
-fn must_exist(location: &Location) -> anyhow::Result<()> {
-    match location {
-        Location::Sqlite(directory) if !directory.join("server.db").is_file() => {
-            anyhow::bail!("there is no database in {}", directory.display())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// To verify nothing is no success.
-fn chosen(logs: Vec<LogEntry>, organisation: Option<&str>) -> anyhow::Result<Vec<LogEntry>> {
-    let chosen: Vec<_> = logs.into_iter().filter(|log| organisation.is_none_or(|slug| slug == log.slug)).collect();
-    match (organisation, chosen.is_empty()) {
-        (Some(slug), true) => anyhow::bail!("no organisation is called {slug} here"),
-        (None, true) => anyhow::bail!("there is no log here"),
-        _ => Ok(chosen),
-    }
 }
 
 async fn follow(databases: &Databases, log: &LogEntry) -> anyhow::Result<Report> {

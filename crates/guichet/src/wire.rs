@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use application::{Application, Organisation, RandomIds, SystemClock};
-use db::{Databases, LogEntry};
+use db::{Databases, Location, LogEntry};
 use domain::declaration::Declaration;
 use event_store::EventStore;
 use projections::{ReadModels, Worker};
@@ -30,6 +30,36 @@ pub(crate) struct Unkeyed {
 
 pub(crate) async fn databases(settings: &Settings) -> anyhow::Result<Databases> {
     Databases::open(&settings.location()?).await.context("open the database")
+}
+
+/// The databases of a place that is one already. A mistyped place would be made, and nothing in it would differ from
+/// anything.
+pub(crate) async fn existing(settings: &Settings) -> anyhow::Result<Databases> {
+    let location = settings.location()?;
+    let exist = Databases::exist(&location).await.context("look for the database")?;
+    // A URL may hold a password: it is not repeated.
+    let place = match &location {
+        Location::Sqlite(folder) => folder.display().to_string(),
+        Location::Postgres(_) => "that PostgreSQL database".to_owned(),
+    };
+    ensure!(exist, "there is nothing of Guichet in {place}: `guichet migrate` makes it");
+    databases(settings).await
+}
+
+/// Such a place and its logs, all or one. To look at none is no success.
+pub(crate) async fn logs(settings: &Settings, slug: Option<&str>) -> anyhow::Result<(Databases, Vec<LogEntry>)> {
+    let databases = existing(settings).await?;
+    let mut entries = databases.logs().await.context("list the logs")?;
+    ensure!(!entries.is_empty(), "there is no organisation here: `guichet migrate` publishes declarations");
+    if let Some(slug) = slug {
+        entries.retain(|entry| entry.slug == slug);
+        ensure!(!entries.is_empty(), "there is no organisation {slug} here");
+    }
+    for entry in &entries {
+        let held = databases.hold(entry).await.context("look for the log")?;
+        ensure!(held, "the log of {} is not where it was: its file is gone", entry.slug);
+    }
+    Ok((databases, entries))
 }
 
 /// Opens everything, and publishes the declarations that the logs do not know yet.
@@ -79,12 +109,7 @@ async fn organisation(
 
 /// The logs and read models, all or one, without any key.
 pub(crate) async fn unkeyed(settings: &Settings, slug: Option<&str>) -> anyhow::Result<(Databases, Vec<Unkeyed>)> {
-    let databases = databases(settings).await?;
-    let mut entries = databases.logs().await.context("list the logs")?;
-    if let Some(slug) = slug {
-        entries.retain(|entry| entry.slug == slug);
-        ensure!(!entries.is_empty(), "there is no organisation {slug} here");
-    }
+    let (databases, entries) = logs(settings, slug).await?;
     let mut found = Vec::new();
     for entry in entries {
         let store = EventStore::open(databases.log(&entry).await?, &entry).await?;

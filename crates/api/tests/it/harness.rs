@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use api::{ApiState, router};
+use api::{ApiState, Told, router};
 use application::{Application, Clock, Organisation, RandomIds, Role};
 use axum::{
     Router,
@@ -96,8 +96,7 @@ impl House {
         let state = ApiState {
             application: Application::new(organisations, api_keys),
             read: Arc::new(read.clone()),
-            ready: Arc::new(|| Ok(())),
-            metrics: Arc::new(|| "guichet_test 1\n".to_owned()),
+            told: Told { ready: Arc::new(|| Ok("ok".to_owned())), metrics: Arc::new(|| "guichet_test 1\n".to_owned()) },
             public_url: Some("https://311.example.org".to_owned()),
         };
         let house = Self { router: router(state), keys, clock, read };
