@@ -81,17 +81,26 @@ impl Site {
     }
 
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+        self.start("serve", arguments)
+    }
+
+    /// A worker of its own, with its door for whoever watches it.
+    pub(crate) fn work(&self, arguments: &[&str]) -> Server {
+        self.start("work", arguments)
+    }
+
+    fn start(&self, command: &str, arguments: &[&str]) -> Server {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("server.log"))
             .expect("open the server's log");
         let mut child = self
-            .command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
+            .command(&[&[command, "--listen", "127.0.0.1:0"], arguments].concat())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .expect("start guichet serve");
+            .expect("start guichet");
         let stdout = child.stdout.take().expect("its standard output is piped");
         let mut lines = BufReader::new(stdout).lines();
         let url = lines
@@ -129,7 +138,7 @@ pub(crate) async fn current(databases: &Databases, slug: &str) {
     assert!(reached, "the read models of {slug} do not reach position {head}: {:?}", models.status().await);
 }
 
-/// A running `guichet serve`, killed and reaped when dropped.
+/// A running `guichet serve` or `guichet work`, killed and reaped when dropped.
 pub(crate) struct Server {
     child: Child,
     pub url: String,

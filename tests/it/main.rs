@@ -3,6 +3,7 @@
 mod harness;
 
 mod canary;
+mod commands;
 mod counts;
 mod first_door;
 mod house;
