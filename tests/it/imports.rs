@@ -21,7 +21,7 @@ pub(crate) const MONTREAL: &str = "data/montreal/rats_2016-2017.json.gz";
 const ROWS: usize = 1_200;
 
 /// What an event says, wherever it stands in the log.
-type Content = Vec<(String, i64, Uuid, String, Vec<u8>)>;
+pub(crate) type Content = Vec<(String, i64, Uuid, String, Vec<u8>)>;
 
 on_both_databases! {
     async fn an_import_killed_at_any_moment_and_run_again_ends_as_an_undisturbed_one(fresh: Fresh) {
@@ -44,11 +44,11 @@ on_both_databases! {
         let report = import(&site, file);
         assert_eq!(report["rejected"], 0, "{report}");
         assert!(report["already"].as_u64() > Some(0), "{report}");
-        assert!(content(&fresh).await == expected, "the content is another one");
+        assert!(content(&fresh, "boston").await == expected, "the content is another one");
 
         let again = import(&site, file);
         assert_eq!((&again["imported"], &again["events"]), (&Value::from(0), &Value::from(0)), "{again}");
-        assert!(content(&fresh).await == expected, "a second import changed something");
+        assert!(content(&fresh, "boston").await == expected, "a second import changed something");
         site.done(&["verify"]);
     }
 }
@@ -73,14 +73,14 @@ async fn undisturbed(file: &str) -> Content {
     site.done(&["migrate"]);
     site.done(&arguments(file));
     let databases = Databases::open(&site.database.parse().expect("a location")).await.expect("the database opens");
-    let content = content(&databases).await;
+    let content = content(&databases, "boston").await;
     databases.close().await;
     content
 }
 
 /// Waits until the log holds that many events, or the import has ended.
 async fn reach(databases: &Databases, target: i64, import: &mut Child) -> i64 {
-    let (db, entry) = log(databases).await;
+    let (db, entry) = log(databases, "boston").await;
     let mut looks = tokio::time::interval(Duration::from_millis(5));
     loop {
         looks.tick().await;
@@ -94,8 +94,8 @@ async fn reach(databases: &Databases, target: i64, import: &mut Child) -> i64 {
 }
 
 /// Everything but the declarations, whose instants are those of the start.
-async fn content(databases: &Databases) -> Content {
-    let (db, entry) = log(databases).await;
+pub(crate) async fn content(databases: &Databases, slug: &str) -> Content {
+    let (db, entry) = log(databases, slug).await;
     let sql = "select stream, revision, id, kind, payload
                from event
                where log = $1 and stream not like 'declaration-%'
@@ -103,7 +103,7 @@ async fn content(databases: &Databases) -> Content {
     db.fetch_all(Statement::new(sql, vec![i64::from(entry.id).into()])).await.expect("the log reads")
 }
 
-async fn log(databases: &Databases) -> (Db, LogEntry) {
-    let entry = harness::entry(databases, "boston").await;
+async fn log(databases: &Databases, slug: &str) -> (Db, LogEntry) {
+    let entry = harness::entry(databases, slug).await;
     (databases.log(&entry).await.expect("the log opens"), entry)
 }

@@ -9,4 +9,5 @@ mod first_door;
 mod house;
 mod imports;
 mod kill;
+mod ottawa;
 mod pauses;
