@@ -6,6 +6,7 @@ mod canary;
 mod commands;
 mod counts;
 mod first_door;
+mod flips;
 mod house;
 mod imports;
 mod kill;
