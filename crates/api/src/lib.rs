@@ -7,6 +7,7 @@
 mod router;
 mod state;
 
+mod first_page;
 mod native;
 mod open311;
 mod pages;

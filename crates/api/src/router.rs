@@ -19,7 +19,7 @@ use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
 use crate::{
-    native, open311, pages,
+    first_page, native, open311, pages,
     policy::{self, Policy},
     problem::{self, Fact, Problem},
     state::{ApiState, Told},
@@ -91,8 +91,9 @@ fn open311_door(state: &ApiState) -> Router<ApiState> {
 
 /// For whoever operates the program. Their errors are plain text.
 fn operator(state: &ApiState) -> Router<ApiState> {
+    let figures = first_page::Latest::default();
     let routes = vec![
-        Route::open("/", get(pages::first)),
+        Route::open("/", get(move |state, headers| first_page::show(figures.clone(), state, headers))),
         Route::open("/healthz", get(pages::health)),
         Route::open("/readyz", get(pages::ready)),
         Route::open("/metrics", get(pages::metrics)),

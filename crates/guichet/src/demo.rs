@@ -42,6 +42,7 @@ const BOSTON: Published = Published {
 const KEYS: &[(&str, RoleName)] = &[
     ("ville_quebec", RoleName::Portal),
     ("ville_quebec", RoleName::Agent),
+    ("boston", RoleName::Portal),
     ("boston", RoleName::Agent),
     ("montreal", RoleName::Agent),
 ];

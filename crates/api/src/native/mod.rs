@@ -68,6 +68,8 @@ pub(crate) fn routes() -> Vec<Route> {
         may(ReadStatistics, "GET", "/statistics/promises.csv", get(statistics::promises)),
         may(ReadStatistics, "GET", "/statistics/delays", get(statistics::delays)),
         may(ReadStatistics, "GET", "/statistics/delays.csv", get(statistics::delays)),
+        may(ReadStatistics, "GET", "/statistics/cells", get(statistics::cells)),
+        may(ReadStatistics, "GET", "/statistics/cells.csv", get(statistics::cells)),
         may(ReadPublic, "GET", "/declarations", get(declarations::list)),
         may(ReadPublic, "GET", "/me", get(me::me)),
     ]

@@ -1,4 +1,4 @@
-//! `GET /statistics/{volume,backlog,promises,delays}`: the figures, as JSON or, by `.csv` or `Accept`, as CSV.
+//! `GET /statistics/{volume,backlog,promises,delays,cells}`: the figures, as JSON or, by `.csv` or `Accept`, as CSV.
 
 use application::Caller;
 use axum::{
@@ -9,7 +9,7 @@ use axum::{
 };
 use projections::{
     ReadModels,
-    statistics::{self, Delay, Dimension, Period, Selection},
+    statistics::{self, DailyCell, Delay, Dimension, Period, Selection},
 };
 use serde_json::{Value, json};
 
@@ -20,6 +20,10 @@ use crate::{
     problem::Problem,
     state::ApiState,
 };
+
+const CELLS: i64 = 1_000;
+const MOST_CELLS: i64 = 10_000;
+const MOST_PAGES: i64 = 100_000;
 
 /// The form of the answer: what the address ends in, else what the caller accepts.
 pub(super) enum Form {
@@ -157,6 +161,44 @@ pub(super) async fn delays(
         rows.push(vec![name.into(), found.count.into(), found.median_seconds.into(), found.p90_seconds.into()]);
     }
     Ok(form.answer(&["to", "count", "median_seconds", "p90_seconds"], rows))
+}
+
+/// `GET /statistics/cells?from=&until=&standard=&limit=&page=`: the counts behind the figures, by day and every
+/// dimension at once, for a spreadsheet (S2-01). A page that is not full is the last.
+pub(super) async fn cells(
+    State(state): State<ApiState>,
+    Actor(caller): Actor,
+    form: Form,
+    Asking(mut query): Asking,
+) -> Result<Response, Problem> {
+    let mut selection = selection(&mut query);
+    selection.standard = query.maybe_code("standard");
+    let limit = query.maybe_count("limit", MOST_CELLS).unwrap_or(CELLS);
+    let page = query.maybe_count("page", MOST_PAGES).unwrap_or(1);
+    let models = models(&state, &caller, query).await?;
+    let rows = statistics::cells(models, &selection, limit, (page - 1) * limit).await?;
+    let cells = |row: DailyCell| {
+        let DailyCell { day, channel, product, precision, area, standard, .. } = row;
+        let DailyCell { opened, closed, owed, kept, missed, released, .. } = row;
+        let counts = [opened, closed, owed, kept, missed, released].map(Value::from);
+        let of = [day.to_string(), channel, product, precision, area, standard].map(Value::from);
+        of.into_iter().chain(counts).collect()
+    };
+    let header = [
+        "day",
+        "channel",
+        "product",
+        "precision",
+        "area",
+        "standard",
+        "opened",
+        "closed",
+        "owed",
+        "kept",
+        "missed",
+        "released",
+    ];
+    Ok(form.answer(&header, rows.into_iter().map(cells).collect()))
 }
 
 fn period(query: &mut Fields) -> Option<Period> {

@@ -11,7 +11,7 @@ mod list;
 mod params;
 mod request;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod services;
 mod spark;
 mod submit;

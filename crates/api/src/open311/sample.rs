@@ -2,7 +2,7 @@
 
 use domain::declaration::Declaration;
 
-pub(super) fn declaration() -> Declaration {
+pub(crate) fn declaration() -> Declaration {
     serde_json::from_value(serde_json::json!({
         "organisation": {
             "slug": "quebec",

@@ -72,5 +72,6 @@ fn every_answer_has_the_headers_of_the_house() {
         let first = house.get("/").await.is(200);
         assert!(first.text.contains("<html lang=\"fr\">"), "{}", first.text);
         assert!(first.text.contains("ville.quebec.qc.ca"), "{}", first.text);
+        assert!(first.header("content-security-policy").starts_with("default-src 'none'"), "{:?}", first.headers);
     });
 }

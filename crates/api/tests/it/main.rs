@@ -2,6 +2,7 @@
 //! below, in their own crates; here it is what callers see.
 
 mod bad_input;
+mod first_page;
 mod harness;
 mod native;
 mod open311;

@@ -234,6 +234,18 @@ fn figures_come_as_json_and_as_csv() {
         );
         assert_eq!(read(&house, "/statistics/backlog?until=2026-12-01").await["items"][0]["open"], 0);
         house.call("GET", "/statistics/volume?period=week", None, &[]).await.is(422);
+        let header = "day,channel,product,precision,area,standard,opened,closed,owed,kept,missed,released\r\n";
+        let cells = async |query: &str| {
+            let csv = house.call("GET", &format!("/statistics/cells.csv?{query}"), None, &[]).await.is(200).text;
+            csv.strip_prefix(header).expect("the header").to_owned()
+        };
+        let opened = "2026-11-20,phone,drinking_water,taste_odour,,,1,1,0,0,0,0\r\n";
+        assert_eq!(cells("until=2026-11-21").await, opened);
+        let promised = cells("standard=water_5d").await;
+        assert!(promised.ends_with(",phone,drinking_water,taste_odour,,water_5d,0,0,0,1,0,0\r\n"), "{promised}");
+        assert_eq!(cells("limit=1&page=1").await + &cells("limit=1&page=2").await, cells("").await);
+        assert_eq!(cells("page=2").await, "");
+        house.call("GET", "/statistics/cells?limit=10001", None, &[]).await.is(422);
     });
 }
 

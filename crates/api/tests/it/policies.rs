@@ -55,7 +55,7 @@ fn routes() -> Vec<(&'static str, String, &'static [Role])> {
         "released-text",
     ];
     routes.extend(verbs.map(|verb| ("POST", format!("/requests/{{id}}/{verb}"), WORKERS)));
-    for figure in ["volume", "backlog", "promises", "delays"] {
+    for figure in ["volume", "backlog", "promises", "delays", "cells"] {
         routes.push(("GET", format!("/statistics/{figure}"), ANALYSTS));
         routes.push(("GET", format!("/statistics/{figure}.csv"), ANALYSTS));
     }
