@@ -16,7 +16,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant as Stopwatch,
+    time::{Duration, Instant as Stopwatch},
 };
 
 use anyhow::Context;
@@ -33,6 +33,10 @@ use crate::progress;
 
 /// Appends that wait for the log at once: a few batches of group commit, a fraction of the log's queue.
 const IN_FLIGHT: usize = 1_024;
+
+/// An outcome that is not known after ten seconds is asked for again, for ten minutes in all.
+const MOST_ASKED: u32 = 60;
+const BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(250);
 
 /// Whoever runs the command; the log holds no names.
 const ACTOR: &str = "usr_import";
@@ -192,11 +196,24 @@ enum Outcome {
     Rejected(String),
 }
 
+/// Nobody stands at the counter: a log that is busy, or slow to say what became of an append, is asked again. The row's
+/// operation makes that harmless.
+async fn persist(organisation: &Organisation, history: &History) -> Result<Kept, HistoryError> {
+    let mut asked = 0;
+    loop {
+        match organisation.append_history(ACTOR, history).await {
+            Err(HistoryError::Overloaded | HistoryError::Unknown) if asked < MOST_ASKED => asked += 1,
+            outcome => return outcome,
+        }
+        tokio::time::sleep(BEFORE_ASKING_AGAIN).await;
+    }
+}
+
 async fn keep(organisation: &Organisation, line: u64, told: Told) -> (u64, Result<Outcome, HistoryError>) {
     let outcome = match told {
         Told::LeftOut => Ok(Outcome::LeftOut),
         Told::Rejected(reason) => Ok(Outcome::Rejected(reason)),
-        Told::History(history) => match organisation.append_history(ACTOR, &history).await {
+        Told::History(history) => match persist(organisation, &history).await {
             Ok(kept) => Ok(Outcome::Kept(kept)),
             Err(error) if error.is_of_the_row() => Ok(Outcome::Rejected(error.to_string())),
             Err(error) => Err(error),

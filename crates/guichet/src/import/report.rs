@@ -84,7 +84,8 @@ impl fmt::Display for Report {
 
 /// A CSV file of `line,reason`, made with its first row; one that an earlier run left is removed.
 ///
-/// It repeats nothing of the row: whoever may read the source finds the line there.
+/// It repeats nothing of the row but a word that the declaration does not know: whoever may read the source finds the
+/// line there.
 pub(crate) struct Rejects {
     path: PathBuf,
     file: Option<csv::Writer<BufWriter<File>>>,
