@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
 };
 use chrono::NaiveDate;
-use domain::words::Code;
+use domain::{time, words::Code};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -111,7 +111,8 @@ impl Fields {
     }
 
     pub(crate) fn maybe_date(&mut self, name: &str) -> Option<NaiveDate> {
-        self.maybe(name, "bad_date", |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+        let parse = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+        self.maybe(name, "bad_date", |text| parse(text).filter(|day| time::is_sane(*day)))
     }
 
     /// A number, also where a query can only write it as text.
@@ -263,6 +264,17 @@ mod tests {
                 ("/status", "unknown"),
             ]
         );
+    }
+
+    #[test]
+    fn a_date_of_another_age_is_a_slip() {
+        for (text, expected) in
+            [("2199-12-31", true), ("9999-12-31", false), ("+262142-12-31", false), ("-99999-1-1", false)]
+        {
+            let mut body = Fields::of_body(json!({ "on": text })).expect("an object");
+            assert_eq!(body.maybe_date("on").is_some(), expected, "{text}");
+            assert_eq!(body.finish(Some(())).is_ok(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -19,5 +19,5 @@ mod policy;
 mod problem;
 mod refused;
 
-pub use router::{native_routes, operator_router, router};
+pub use router::{native_routes, open311_routes, operator_router, router};
 pub use state::{ApiState, Told};

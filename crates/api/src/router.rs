@@ -17,6 +17,7 @@ use axum::{
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
+use tracing::Instrument;
 
 use crate::{
     first_page, native, open311, pages,
@@ -52,6 +53,11 @@ impl Route {
 /// What `/api/v1` answers to, for whoever tries or describes each: method and path, ids in braces.
 pub fn native_routes() -> Vec<(Method, &'static str)> {
     native::routes().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+/// The same of `/open311/v2`.
+pub fn open311_routes() -> Vec<(Method, &'static str)> {
+    open311::routes().into_iter().map(|route| (route.method, route.path)).collect()
 }
 
 /// Everything, ready to serve.
@@ -129,16 +135,19 @@ async fn absent() -> Problem {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// One line and one measure. The address is in neither: it may hold a key, a number, a name.
+/// One line and one measure. The address is in neither: it may hold a key, a number, a name. Every line that is written
+/// on the way to the answer carries the id that the answer does, for whoever quotes it.
 async fn observe(request: Request, next: Next) -> Response {
     let id = RandomIds.uuid().simple().to_string();
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
+    // At the level of errors, so that no filter takes the id from a line that it lets through.
+    let span = tracing::error_span!("request", %id);
     let started = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
-    tracing::info!(request = %id, method, route, status, milliseconds = seconds * 1_000.0, "answered");
+    span.in_scope(|| tracing::info!(method, route, status, milliseconds = seconds * 1_000.0, "answered"));
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::histogram!("guichet_http_seconds", &labels).record(seconds);
     let headers = response.headers_mut();
@@ -158,10 +167,15 @@ fn known(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{
+        collections::BTreeSet,
+        io::Write,
+        sync::{Arc, Mutex},
+    };
 
     use axum::body::{Body, to_bytes};
     use tower::ServiceExt;
+    use tracing::instrument::WithSubscriber;
 
     use super::*;
 
@@ -178,6 +192,39 @@ mod tests {
         let bytes = to_bytes(response.into_body(), 10_000).await.expect("a short body");
         let body = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         assert!(body.contains("server.failed") && !body.contains("words"), "{body}");
+    }
+
+    /// What subscribers write, to be read again.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("a buffer").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn failing() -> Problem {
+        Problem::failed(&std::fmt::Error)
+    }
+
+    #[tokio::test]
+    async fn every_line_of_a_request_carries_its_id() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        let router = Router::new().route("/", get(failing)).layer(middleware::from_fn(observe));
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).with_subscriber(subscriber).await.expect("infallible");
+        let id = response.headers()[REQUEST_ID].to_str().expect("hexadecimal digits").to_owned();
+        let written = String::from_utf8(lines.0.lock().expect("a buffer").clone()).expect("UTF-8");
+        assert_eq!(written.lines().count(), 2, "{written}");
+        assert!(written.contains("could not be answered") && written.contains("answered"), "{written}");
+        assert!(written.lines().all(|line| line.contains(&id)), "{written}");
     }
 
     #[test]

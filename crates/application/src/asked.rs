@@ -48,7 +48,7 @@ impl Asked {
             || declaration.channels.iter().find(|channel| channel.open311).map(|channel| channel.code.clone());
         let channel = asked.channel.or_else(open311).ok_or_else(|| problem("channel", "required"))?;
         let answers =
-            asked.answers.into_iter().map(|(question, values)| Given { question: question_code(&question), values });
+            asked.answers.into_iter().map(|(name, values)| Given { question: name.trim().to_owned(), values });
         let submission = request::Submission {
             precision,
             answers: answers.collect(),
@@ -148,11 +148,4 @@ fn code(field: &str, unknown: &'static str, text: &str) -> Result<Code, Vec<Prob
 
 fn problem(field: &str, code: &'static str) -> Vec<Problem> {
     vec![Problem { field: field.to_owned(), code }]
-}
-
-/// Attributes that no question knows are kept under a code near to what they were called.
-fn question_code(called: &str) -> Code {
-    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let near: String = called.trim().chars().take(64).map(fits).collect();
-    near.parse().unwrap_or_else(|_| "_".parse().expect("an underscore is a code"))
 }

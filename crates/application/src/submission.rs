@@ -10,7 +10,7 @@ pub struct Submission {
     /// The product's code (`service_code`).
     pub product: String,
     pub precision: Option<String>,
-    /// Question code and what was answered, in order; several values for a `multivaluelist`.
+    /// Question code, or whatever the caller called it, and what was answered, in order; several values for a `multivaluelist`.
     pub answers: Vec<(String, Vec<String>)>,
     pub place: Option<Location>,
     pub area: Option<Code>,

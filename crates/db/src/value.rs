@@ -39,6 +39,11 @@ pub(crate) fn day_text(day: NaiveDate) -> String {
     format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day())
 }
 
+/// Text with a longer year, or a sign, would sort wrongly and not read back: better that it is never written.
+fn four_digits(day: NaiveDate) -> Result<NaiveDate, BoxDynError> {
+    if (0..=9999).contains(&day.year()) { Ok(day) } else { Err("a year that four digits cannot write".into()) }
+}
+
 impl Value {
     pub(crate) fn add_to_sqlite(self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError> {
         match self {
@@ -46,8 +51,10 @@ impl Value {
             Self::Int(value) => arguments.add(value),
             Self::Text(value) | Self::Json(value) => arguments.add(value),
             Self::Uuid(value) => arguments.add(value.map(|id| id.hyphenated().to_string())),
-            Self::At(value) => arguments.add(value.map(instant_text)),
-            Self::Day(value) => arguments.add(value.map(day_text)),
+            Self::At(value) => {
+                arguments.add(value.map(|at| four_digits(at.date_naive()).map(|_| instant_text(at))).transpose()?)
+            }
+            Self::Day(value) => arguments.add(value.map(|day| four_digits(day).map(day_text)).transpose()?),
             Self::Bytes(value) => arguments.add(value),
         }
     }
@@ -163,6 +170,16 @@ mod tests {
             let at = DateTime::parse_from_rfc3339(text).expect("an instant").to_utc();
             assert_eq!(instant_text(at), text);
             assert_eq!(instant_text(at), at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
+        }
+    }
+
+    #[test]
+    fn what_would_not_read_back_is_not_written() {
+        let written = |value: Value| value.add_to_sqlite(&mut SqliteArguments::default()).is_ok();
+        for (year, expected) in [(0, true), (9999, true), (10_000, false), (-1, false)] {
+            let day = NaiveDate::from_ymd_opt(year, 12, 31).expect("a day");
+            let at = day.and_time(chrono::NaiveTime::MIN).and_utc();
+            assert_eq!((written(day.into()), written(at.into())), (expected, expected), "{year}");
         }
     }
 }

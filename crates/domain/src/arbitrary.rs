@@ -14,7 +14,7 @@ use crate::{
     person,
     personal::{Personal, Sealed},
     promise::{self, Basis, Due, Milestone, PromiseId, Release},
-    request::{self, Answer, AnswerValue, Location, Place, Point, Source, Submitted, Visibility},
+    request::{self, Answer, AnswerValue, Location, Place, Point, Source, Submitted, Unasked, Visibility},
     time::{Instant, Local},
     words::Code,
 };
@@ -158,6 +158,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         "-?[0-9]{1,9}([.,][0-9]{1,3})?".prop_map(AnswerValue::Number),
         local().prop_map(AnswerValue::Datetime),
         text().prop_map(AnswerValue::Text),
+        unasked().prop_map(AnswerValue::Unknown),
     ];
     (code(), value).prop_map(|(question, value)| Answer { question, value })
 }
@@ -199,6 +200,11 @@ fn code() -> impl Strategy<Value = Code> {
 
 fn text() -> impl Strategy<Value = Personal<String>> {
     prop_oneof![any::<String>().prop_map(Personal::Plain), sealed().prop_map(Personal::Sealed)]
+}
+
+fn unasked() -> impl Strategy<Value = Personal<Unasked>> {
+    let plain = any::<(String, String)>().prop_map(|(name, text)| Personal::Plain(Unasked { name, text }));
+    prop_oneof![plain, sealed().prop_map(Personal::Sealed)]
 }
 
 fn sealed() -> impl Strategy<Value = Sealed> {

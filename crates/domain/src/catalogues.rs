@@ -32,6 +32,9 @@ fn refusals() -> Vec<&'static str> {
         R::UnknownOriginal,
         R::OriginalIsDuplicate,
         R::AnticipatedInThePast,
+        R::AnticipatedTooFar,
+        R::DateOutOfRange { field: "at" },
+        R::NotAnAgent,
         R::Emergency { reason: x() },
         R::Answers(vec![]),
         R::UnknownProduct(x()),
@@ -43,6 +46,7 @@ fn refusals() -> Vec<&'static str> {
         R::UnknownProgramme(x()),
         R::PointOffEarth,
         R::NotAMediaUrl,
+        R::NotASourceKey,
     ];
     let persons = [
         person::Refusal::NotRegistered,

@@ -17,13 +17,18 @@ pub(super) struct Closed(Vec<Sealed>);
 #[derive(Clone, Copy)]
 pub(super) struct Slot(Option<usize>);
 
+impl Slot {
+    /// Of what was never sealed.
+    pub(super) const EMPTY: Self = Self(None);
+}
+
 /// What was opened; `null` where the key is gone, or there was nothing.
 pub(super) struct Opened(Vec<Option<Value>>);
 
 impl Closed {
     pub(super) fn add<T>(&mut self, value: Option<&Personal<T>>) -> Slot {
         // Nothing but what is sealed ever comes out of the log.
-        let Some(Personal::Sealed(sealed)) = value else { return Slot(None) };
+        let Some(Personal::Sealed(sealed)) = value else { return Slot::EMPTY };
         self.sealed(sealed.clone())
     }
 

@@ -2,10 +2,7 @@
 
 use application::Detail;
 use axum::{Json, extract::State};
-use domain::{
-    personal::Personal,
-    request::{Answer, AnswerValue, Location},
-};
+use domain::request::{Answer, AnswerValue, Location, Unasked};
 use projections::{public_requests, request_timeline, request_timeline::Entry};
 use serde_json::{Map, Value, json};
 
@@ -61,21 +58,30 @@ pub(super) async fn open(
 }
 
 fn close(closed: &mut Closed, answer: &Answer) -> Slot {
-    let text: Option<&Personal<String>> = match &answer.value {
-        AnswerValue::Text(text) => Some(text),
-        AnswerValue::Choices(_) | AnswerValue::Number(_) | AnswerValue::Datetime(_) => None,
-    };
-    closed.add(text)
+    match &answer.value {
+        AnswerValue::Text(text) => closed.add(Some(text)),
+        AnswerValue::Unknown(unasked) => closed.add(Some(unasked)),
+        AnswerValue::Choices(_) | AnswerValue::Number(_) | AnswerValue::Datetime(_) => Slot::EMPTY,
+    }
 }
 
 fn shown(opened: &Opened, slot: Slot, answer: Answer) -> (String, Value) {
     let value = match answer.value {
         AnswerValue::Text(_) => opened.get(slot),
+        AnswerValue::Unknown(_) => return unasked(answer.question.as_str(), opened.get(slot)),
         AnswerValue::Choices(choices) => json!(choices),
         AnswerValue::Number(number) => number.into(),
         AnswerValue::Datetime(at) => at.to_rfc3339().into(),
     };
     (answer.question.to_string(), value)
+}
+
+/// Under the name that the caller gave it; under none where the key is gone.
+fn unasked(unknown: &str, opened: Value) -> (String, Value) {
+    match serde_json::from_value(opened) {
+        Ok(Unasked { name, text }) => (name, text.into()),
+        Err(_) => (unknown.to_owned(), Value::Null),
+    }
 }
 
 fn text(view: View<'_>, entry: &Entry, text: Value) -> Value {

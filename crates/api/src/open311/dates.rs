@@ -4,14 +4,19 @@
 //! a space. We take what has one meaning and refuse the rest.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, SecondsFormat, Utc};
-use domain::{calendar::Calendar, time::Instant};
+use domain::{
+    calendar::Calendar,
+    time::{self, Instant},
+};
 
 /// The instant a text means; a date alone is its midnight in the organisation's zone.
 pub(crate) fn read(text: &str, calendar: &Calendar) -> Option<Instant> {
     if text.len() == 10 {
-        return NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| calendar.instant(day, NaiveTime::MIN));
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|day| time::is_sane(*day));
+        return day.map(|day| calendar.instant(day, NaiveTime::MIN));
     }
-    with_offset(text).map(|at| domain::time::whole_microseconds(at.with_timezone(&Utc)))
+    let at = with_offset(text).filter(|at| time::is_sane(at.date_naive()));
+    at.map(|at| time::whole_microseconds(at.with_timezone(&Utc)))
 }
 
 fn with_offset(text: &str) -> Option<DateTime<FixedOffset>> {
@@ -72,6 +77,11 @@ mod tests {
             "2026-11-2é",
             "",
             "2026-11-22T",
+            "-99999-1-1",
+            "+99999-1-1",
+            "9999-12-31",
+            "9999-12-31T23:59:59-05:00",
+            "0001-01-01T00:00:00Z",
         ] {
             assert_eq!(read(text, &quebec()), None, "{text}");
         }

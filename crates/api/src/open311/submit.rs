@@ -7,7 +7,7 @@ use domain::{
     words::Language,
 };
 
-use super::{asked::Asked, list, params::Params, services, spark::Spark};
+use super::{asked::Asked, list, params::Params, spark::Spark};
 use crate::{
     emergency::emergency,
     labels::say,
@@ -23,7 +23,6 @@ pub(crate) async fn submit(headers: HeaderMap, asked: Asked) -> Result<Response,
     let organisation = asked.organisation()?;
     let caller = asked.caller.as_ref().ok_or(Fact::KeyMissing)?;
     let submission = read(&asked.params)?;
-    services::product(organisation.rules().in_force(organisation.now()), &submission.product)?;
     let operation = operation(&headers, &asked.params)?;
     match organisation.submit(&caller.key, submission, operation).await.map_err(|error| as_asked(error.into()))? {
         Outcome::Created { request, .. } => {
@@ -53,8 +52,13 @@ fn operation(headers: &HeaderMap, params: &Params) -> Result<Option<OperationKey
     Ok(report.map(|id| OperationKey::report("open311", id)))
 }
 
-/// Fields as this door names them: `/answers/odour` came as `attribute[odour]`.
+/// Fields as this door names them: `/answers/odour` came as `attribute[odour]`; and a product that is not there is no
+/// field that will not do, but a service that is not found. Only the submission itself can tell: what was submitted
+/// while the product was there is answered as it was then.
 fn as_asked(problem: Problem) -> Problem {
+    if problem.fields.iter().any(|field| field.why == "request.unknown_product") {
+        return Fact::ServiceUnknown.into();
+    }
     let renamed = |field: FieldError| {
         let name = field.at.trim_start_matches('/');
         let at = match name.split_once('/') {
@@ -193,6 +197,8 @@ mod tests {
         ]);
         let at: Vec<_> = as_asked(problem).fields.into_iter().map(|field| field.at).collect();
         assert_eq!(at, ["attribute[odour]", "service_code"]);
+        let unknown = Problem::field("/product", "request.unknown_product");
+        assert_eq!(as_asked(unknown).code, "service.unknown");
     }
 
     #[test]

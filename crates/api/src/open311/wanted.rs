@@ -1,7 +1,7 @@
 //! Which requests a client wants: the filters of `GET requests.{fmt}`, read and checked.
 //!
 //! `start_date` is included and `end_date` is not. The 90-day rule protects a list without pages, and only that one:
-//! a client that pages, or that asks by update, may go back as far as it likes.
+//! a client that pages, or that asks by update, may go back as far as it likes, but not page by page without end.
 
 use std::ops::RangeInclusive;
 
@@ -15,6 +15,8 @@ const WINDOW: TimeDelta = TimeDelta::days(90);
 /// What the standard allows in one answer.
 pub(super) const MOST: i64 = 1_000;
 const PAGE_SIZE: i64 = 50;
+/// Most requests that a page may lie behind: the database walks over each of them, and nobody needs a key to ask.
+const DEEPEST: i64 = 100_000;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Wanted {
@@ -47,6 +49,7 @@ pub(super) fn read(params: &Params, rules: &Rules, now: Instant) -> Result<Wante
     let (from, until) = if free { (start, end) } else { reader.window(start, end, now) };
     let size = size.unwrap_or(if page.is_some() { PAGE_SIZE } else { MOST });
     let skip = (page.unwrap_or(1) - 1) * size;
+    reader.check_depth(skip);
     reader.finish(Wanted {
         numbers: None,
         products,
@@ -134,6 +137,12 @@ impl Reader<'_> {
         }
     }
 
+    fn check_depth(&mut self, skip: i64) {
+        if skip > DEEPEST {
+            self.wrong.push(FieldError::new("page", "too_deep"));
+        }
+    }
+
     fn finish(self, wanted: Wanted) -> Result<Wanted, Problem> {
         if self.wrong.is_empty() { Ok(wanted) } else { Err(Problem::fields(self.wrong)) }
     }
@@ -176,6 +185,7 @@ mod tests {
         window(&[("end_date", "2026-04-01T00:00:00Z")], Some("2026-01-01T00:00:00Z"), Some("2026-04-01T00:00:00Z"));
         refuses(&[("start_date", "2026-01-01"), ("end_date", "2026-06-01")], &[("end_date", "too_wide")]);
         window(&[("page", "1")], None, None);
+        refuses(&[("start_date", "-99999-1-1")], &[("start_date", "bad_date")]);
         window(&[("updated_after", "2026-11-01")], None, None);
         let both = [("start_date", "2011-01-01T00:00:00Z"), ("end_date", "2026-01-01T00:00:00Z"), ("page_size", "10")];
         window(&both, Some("2011-01-01T00:00:00Z"), Some("2026-01-01T00:00:00Z"));
@@ -206,6 +216,9 @@ mod tests {
         assert_eq!(page(&[("page_size", "10")]), (0, 10));
         refuses(&[("page", "0"), ("page_size", "1001")], &[("page", "bad_number"), ("page_size", "bad_number")]);
         refuses(&[("page", "4294967295")], &[("page", "bad_number")]);
+        assert_eq!(page(&[("page", "101"), ("page_size", "1000")]), (100_000, 1_000));
+        refuses(&[("page", "102"), ("page_size", "1000")], &[("page", "too_deep")]);
+        refuses(&[("page", "1000000"), ("page_size", "1000")], &[("page", "too_deep")]);
     }
 
     #[test]

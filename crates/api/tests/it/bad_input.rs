@@ -3,8 +3,9 @@
 use application::Role;
 use axum::{body::Body, http::Request};
 use serde_json::json;
+use testkit::on_both_databases;
 
-use crate::harness::{House, house};
+use crate::harness::House;
 
 const CANARY: &str = "ZQXCANARYZQX";
 
@@ -18,9 +19,9 @@ async fn raw(house: &House, method: &str, uri: &str, media: &str, body: impl Int
     (answer.status.as_u16(), answer.text)
 }
 
-#[test]
-fn bad_input_is_refused_and_not_repeated() {
-    house(async |house| {
+on_both_databases! {
+    async fn bad_input_is_refused_and_not_repeated(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let json = "application/json";
         let form = "application/x-www-form-urlencoded";
         let broken = format!("{{\"product\": {CANARY}");
@@ -57,12 +58,10 @@ fn bad_input_is_refused_and_not_repeated() {
             assert!(allowed || !text.contains(CANARY), "{method} {uri} repeats its input: {text}");
             assert!(!text.is_empty(), "{method} {uri} has no body");
         }
-    });
-}
+    }
 
-#[test]
-fn every_answer_has_the_headers_of_the_house() {
-    house(async |house| {
+    async fn every_answer_has_the_headers_of_the_house(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         for path in ["/", "/healthz", "/readyz", "/metrics", "/api/v1/me", "/open311/v2/discovery.xml", "/nothing"] {
             let answer = house.get(path).await;
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
@@ -73,5 +72,5 @@ fn every_answer_has_the_headers_of_the_house() {
         assert!(first.text.contains("<html lang=\"fr\">"), "{}", first.text);
         assert!(first.text.contains("ville.quebec.qc.ca"), "{}", first.text);
         assert!(first.header("content-security-policy").starts_with("default-src 'none'"), "{:?}", first.headers);
-    });
+    }
 }

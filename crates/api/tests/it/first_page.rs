@@ -1,6 +1,8 @@
 //! The first page tells what was done, and its commands work as they stand.
 
-use crate::harness::{House, house};
+use testkit::on_both_databases;
+
+use crate::harness::House;
 
 /// The cells of Québec's line, in French.
 async fn figures(house: &House) -> Vec<String> {
@@ -26,9 +28,9 @@ fn form(command: &str) -> String {
     fields.collect::<Vec<_>>().join("&").replace(' ', "+")
 }
 
-#[test]
-fn it_shows_what_was_received_and_promised() {
-    house(async |house| {
+on_both_databases! {
+    async fn it_shows_what_was_received_and_promised(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         house.submitted().await;
         house.catch_up().await;
         assert_eq!(figures(&house).await, ["1", "1", "0", "0", "1"]);
@@ -37,12 +39,10 @@ fn it_shows_what_was_received_and_promised() {
         house.catch_up().await;
         let again = figures(&house).await;
         assert!(again == ["1", "1", "0", "0", "1"] || again == ["2", "2", "0", "0", "2"], "{again:?}");
-    });
-}
+    }
 
-#[test]
-fn its_commands_work() {
-    house(async |house| {
+    async fn its_commands_work(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let page = house.get("/").await.is(200).text;
         let commands = commands(&page);
         let [read, submit, _, _] = commands.as_slice() else { panic!("two in each language: {commands:?}") };
@@ -50,12 +50,10 @@ fn its_commands_work() {
         house.get(&address).await.is(200);
         assert!(submit.starts_with("curl 'https://311.example.org/open311/v2/requests.json' -d \"api_key=$KEY\""));
         house.post_form("/open311/v2/requests.json", &form(submit), &[]).await.is(200);
-    });
-}
+    }
 
-#[test]
-fn it_loads_nothing_and_runs_nothing() {
-    house(async |house| {
+    async fn it_loads_nothing_and_runs_nothing(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let page = house.get("/").await.is(200);
         let policy = page.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
@@ -68,5 +66,5 @@ fn it_loads_nothing_and_runs_nothing() {
         {
             assert!(page.text.contains(wanted), "{wanted}");
         }
-    });
+    }
 }

@@ -13,7 +13,6 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use db::Dialect;
 use domain::{declaration::Declaration, time::Instant};
 use event_store::EventStore;
 use http_body_util::BodyExt;
@@ -62,16 +61,8 @@ impl Answer {
     }
 }
 
-/// Runs a test in a house of its own.
-pub(crate) fn house<F>(test: impl FnOnce(House) -> F + Send + 'static)
-where
-    F: Future<Output = ()> + Send,
-{
-    testkit::run(Dialect::Sqlite, |fresh| async move { test(House::open(&fresh).await).await });
-}
-
 impl House {
-    async fn open(fresh: &Fresh) -> Self {
+    pub(crate) async fn open(fresh: &Fresh) -> Self {
         let clock = Arc::new(TestClock(Mutex::new("2026-11-20T15:00:00Z".parse().expect("an instant"))));
         let api_keys = ApiKeys::new(fresh.server().clone());
         let master = MasterKey::generate();
@@ -88,10 +79,14 @@ impl House {
                 let new = api_keys.create(log.id, role.as_str(), "test", clock.now()).await.expect("a key");
                 keys.insert((slug.to_owned(), role), new.reveal().to_owned());
             }
-            let published = vec![(declaration(slug, jurisdiction), format!("declaration of {slug}"))];
+            let declaration = declaration(slug, jurisdiction);
+            let later = without_graffiti(declaration.clone());
+            let published =
+                [declaration, later].map(|it| (it.clone(), format!("declaration {} of {slug}", it.version)));
             let ids = Arc::new(RandomIds);
-            organisations
-                .push(Organisation::start(store, vault, clock.clone(), ids, published).await.expect("an organisation"));
+            organisations.push(
+                Organisation::start(store, vault, clock.clone(), ids, published.into()).await.expect("an organisation"),
+            );
         }
         let state = ApiState {
             application: Application::new(organisations, api_keys),
@@ -194,6 +189,14 @@ pub(crate) fn submission() -> Value {
 /// A form that is complete.
 pub(crate) const FORM: &str = "service_code=drinking_water&lat=46.8138784&long=-71.2079809&attribute%5Bproblem%5D=taste_odour\
      &attribute%5Bsince%5D=2026-11-19T08%3A00%3A00-05%3A00&description=Go%C3%BBt%20de%20chlore&email=ada%40example.org";
+
+/// What is in force from 2027 on.
+fn without_graffiti(mut declaration: Declaration) -> Declaration {
+    declaration.version = "2027-1".parse().expect("a code");
+    declaration.effective_from = "2027-01-01".parse().expect("a day");
+    declaration.products.retain(|product| product.code.as_str() != "graffiti");
+    declaration
+}
 
 fn declaration(slug: &str, jurisdiction: &str) -> Declaration {
     let label = |fr: &str, en: &str| json!({ "fr": fr, "en": en });

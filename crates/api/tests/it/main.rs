@@ -1,5 +1,4 @@
-//! The doors on the real router, over a real application and SQLite. What both databases must agree on is tested
-//! below, in their own crates; here it is what callers see.
+//! The doors on the real router, over a real application and both databases: what callers see is the same.
 
 mod bad_input;
 mod first_page;

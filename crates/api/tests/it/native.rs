@@ -2,8 +2,9 @@
 
 use application::Role;
 use serde_json::{Value, json};
+use testkit::on_both_databases;
 
-use crate::harness::{House, house, submission};
+use crate::harness::{House, submission};
 
 async fn read(house: &House, path: &str) -> Value {
     house.call("GET", path, None, &[]).await.is(200).json()
@@ -13,9 +14,9 @@ async fn work(house: &House, id: &str, verb: &str, body: Value) -> Value {
     house.call("POST", &format!("/requests/{id}/{verb}"), Some(body), &[]).await.is(200).json()
 }
 
-#[test]
-fn a_request_is_worked_to_its_end() {
-    house(async |house| {
+on_both_databases! {
+    async fn a_request_is_worked_to_its_end(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = house.submitted().await;
         for (verb, body, status) in [
             ("triage", json!({ "priority": "high" }), "triaged"),
@@ -44,12 +45,10 @@ fn a_request_is_worked_to_its_end() {
         assert_eq!(kinds.first(), Some(&json!("request.submitted")));
         assert!(kinds.contains(&json!("request.transferred")), "{kinds:?}");
         assert!(!timeline.to_string().contains("Conduite"), "texts stay sealed");
-    });
-}
+    }
 
-#[test]
-fn what_is_sealed_is_opened_for_one_answer_and_recorded() {
-    house(async |house| {
+    async fn what_is_sealed_is_opened_for_one_answer_and_recorded(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = house.submitted().await;
         work(&house, &id, "notes", json!({ "text": "Rappeler le soir" })).await;
         let shown = read(&house, &format!("/requests/{id}")).await;
@@ -71,12 +70,49 @@ fn what_is_sealed_is_opened_for_one_answer_and_recorded() {
             .to_owned();
         assert!(read(&house, &format!("/requests/{id}")).await["place"].is_null(), "a private place is sealed");
         assert_eq!(read(&house, &format!("/requests/{id}/personal")).await["place"]["address"], "7, rue X");
-    });
-}
+    }
 
-#[test]
-fn a_stale_version_is_refused_with_the_one_that_stands() {
-    house(async |house| {
+    async fn what_nobody_asked_is_kept_sealed_with_its_name(fresh: Fresh) {
+        let house = House::open(&fresh).await;
+        let mut body = submission();
+        body["answers"]["Nom de ma voisine"] = json!("Ada");
+        let id = house.call("POST", "/requests", Some(body), &[]).await.is(201).json()["id"].clone();
+        let id = id.as_str().expect("an id");
+        for path in [format!("/requests/{id}"), format!("/requests/{id}/timeline")] {
+            assert!(!read(&house, &path).await.to_string().contains("voisine"), "{path}");
+        }
+        let opened = read(&house, &format!("/requests/{id}/personal")).await;
+        assert_eq!(opened["answers"]["Nom de ma voisine"], "Ada");
+        assert_eq!(opened["answers"]["problem"], json!(["taste_odour"]));
+    }
+
+    async fn what_would_stay_in_clear_or_never_read_back_is_refused(fresh: Fresh) {
+        let house = House::open(&fresh).await;
+        let id = house.submitted().await;
+        let announced = |day: &str| json!({ "anticipated_on": day, "text": "Bientôt" });
+        for (verb, body, pointer, code) in [
+            ("assignment", json!({ "unit": "water", "agent": "jean_tremblay" }), "/agent", "request.not_an_agent"),
+            ("interim-answers", announced("2026-11-19"), "/anticipated_on", "request.anticipated_in_the_past"),
+            ("interim-answers", announced("2036-11-21"), "/anticipated_on", "request.anticipated_too_far"),
+            ("interim-answers", announced("9999-12-31"), "/anticipated_on", "field.bad_date"),
+            ("interim-answers", announced("+262142-12-31"), "/anticipated_on", "field.bad_date"),
+        ] {
+            let answer = house.call("POST", &format!("/requests/{id}/{verb}"), Some(body), &[]).await.is(422).json();
+            assert_eq!((&answer["errors"][0]["pointer"], &answer["errors"][0]["code"]), (&json!(pointer), &json!(code)));
+            assert_ne!(answer["errors"][0]["detail"], code, "words, not a code");
+        }
+        let mut body = submission();
+        body["answers"]["since"] = json!("9999-12-31T23:59:59-05:00");
+        let answer = house.call("POST", "/requests", Some(body), &[]).await.is(422).json();
+        assert_eq!(answer["errors"][0]["pointer"], "/answers/since");
+        work(&house, &id, "assignment", json!({ "unit": "water", "agent": "usr_4f2a" })).await;
+        work(&house, &id, "interim-answers", announced("2036-11-20")).await;
+        house.catch_up().await;
+        house.call("GET", "/statistics/volume?from=-99999-1-1", None, &[]).await.is(422);
+    }
+
+    async fn a_stale_version_is_refused_with_the_one_that_stands(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = house.submitted().await;
         let path = format!("/requests/{id}/start");
         let etag = house.call("GET", &format!("/requests/{id}"), None, &[]).await.header("etag").to_owned();
@@ -86,12 +122,10 @@ fn a_stale_version_is_refused_with_the_one_that_stands() {
         let current = stale.header("etag").to_owned();
         house.call("POST", &path, None, &[("if-match", &current)]).await.is(200);
         house.call("POST", &path, None, &[("if-match", "\"of-nothing\"")]).await.is(400);
-    });
-}
+    }
 
-#[test]
-fn an_operation_is_done_once() {
-    house(async |house| {
+    async fn an_operation_is_done_once(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let key = [("idempotency-key", "call-4711")];
         let first = house.call("POST", "/requests", Some(submission()), &key).await.is(201).json();
         let again = house.call("POST", "/requests", Some(submission()), &key).await.is(201).json();
@@ -110,12 +144,10 @@ fn an_operation_is_done_once() {
         }
         let timeline = read(&house, &format!("/requests/{id}/timeline")).await.to_string();
         assert_eq!(timeline.matches("request.noted").count(), 1);
-    });
-}
+    }
 
-#[test]
-fn a_refusal_has_a_stable_code_and_words() {
-    house(async |house| {
+    async fn a_refusal_has_a_stable_code_and_words(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = house.submitted().await;
         work(&house, &id, "cancellation", json!({})).await;
         let refused =
@@ -129,12 +161,10 @@ fn a_refusal_has_a_stable_code_and_words() {
         let emergency = json!({ "channel": "phone", "product": "drinking_water", "answers": { "problem": "ill" } });
         let answer = house.call("POST", "/requests", Some(emergency), &[]).await.is(409).json();
         assert_eq!((&answer["code"], &answer["detail"]), (&json!("request.emergency"), &json!("Composez le 9-1-1.")));
-    });
-}
+    }
 
-#[test]
-fn a_duplicate_is_linked_by_number_and_unlinked() {
-    house(async |house| {
+    async fn a_duplicate_is_linked_by_number_and_unlinked(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let (one, other) = (house.submitted().await, house.submitted().await);
         let number = read(&house, &format!("/requests/{one}")).await["number"].clone();
         work(&house, &other, "duplicate-of", json!({ "of": number })).await;
@@ -144,12 +174,10 @@ fn a_duplicate_is_linked_by_number_and_unlinked() {
         let nothing =
             house.call("POST", &format!("/requests/{other}/duplicate-of"), Some(json!({ "of": "NONE" })), &[]).await;
         assert_eq!(nothing.is(422).json()["errors"][0]["pointer"], "/of");
-    });
-}
+    }
 
-#[test]
-fn persons_are_found_merged_and_taken_apart() {
-    house(async |house| {
+    async fn persons_are_found_merged_and_taken_apart(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let first = house.submitted().await;
         let mut body = submission();
         body["requester"] = json!({ "first_name": "Ada", "phone": "418 555-0101" });
@@ -181,12 +209,10 @@ fn persons_are_found_merged_and_taken_apart() {
         house.call("GET", "/persons/per_00000000000040008000000000000000/history", None, &[]).await.is(404);
         house.call("POST", "/persons/search", Some(json!({})), &[]).await.is(422);
         assert!(first.starts_with("req_"));
-    });
-}
+    }
 
-#[test]
-fn the_queue_pages_and_tells_what_is_due() {
-    house(async |house| {
+    async fn the_queue_pages_and_tells_what_is_due(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         for _ in 0..3 {
             house.submitted().await;
         }
@@ -201,22 +227,18 @@ fn the_queue_pages_and_tells_what_is_due() {
         house.pass(24 * 30);
         assert_eq!(read(&house, "/queue?window=overdue").await["items"][0]["overdue"], true);
         house.call("GET", &format!("/requests?cursor={next}"), None, &[]).await.is(400);
-    });
-}
+    }
 
-#[test]
-fn a_list_waits_for_ones_own_write() {
-    house(async |house| {
+    async fn a_list_waits_for_ones_own_write(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let after = house.call("POST", "/requests", Some(submission()), &[]).await.is(201).json()["after"].clone();
         let path = format!("/requests?after={}", after.as_str().expect("a token"));
         assert_eq!(read(&house, &path).await["items"].as_array().map(Vec::len), Some(1));
         house.call("GET", "/requests?after=elsewhere", None, &[]).await.is(400);
-    });
-}
+    }
 
-#[test]
-fn figures_come_as_json_and_as_csv() {
-    house(async |house| {
+    async fn figures_come_as_json_and_as_csv(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = house.submitted().await;
         house.pass(2);
         work(&house, &id, "resolution", json!({})).await;
@@ -246,12 +268,10 @@ fn figures_come_as_json_and_as_csv() {
         assert_eq!(cells("limit=1&page=1").await + &cells("limit=1&page=2").await, cells("").await);
         assert_eq!(cells("page=2").await, "");
         house.call("GET", "/statistics/cells?limit=10001", None, &[]).await.is(422);
-    });
-}
+    }
 
-#[test]
-fn the_planning_base_the_declarations_and_oneself() {
-    house(async |house| {
+    async fn the_planning_base_the_declarations_and_oneself(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = house.submitted().await;
         let after = work(&house, &id, "programme", json!({ "programme": "pipes" })).await["after"].clone();
         let path = format!("/planning-base?programme=pipes&after={}", after.as_str().expect("a token"));
@@ -260,5 +280,5 @@ fn the_planning_base_the_declarations_and_oneself() {
         assert_eq!(declarations["items"][0]["standards"][0]["code"], "water_5d");
         let me = house.call_as(Role::Analyst, "GET", "/me", None, &[]).await.is(200).json();
         assert_eq!((&me["role"], &me["organisation"]["slug"]), (&json!("analyst"), &json!("quebec")));
-    });
+    }
 }

@@ -2,8 +2,9 @@
 
 use application::Role;
 use axum::{body::Body, http::Request};
+use testkit::on_both_databases;
 
-use crate::harness::{Answer, FORM, House, house};
+use crate::harness::{Answer, FORM, House};
 
 const Q: &str = "jurisdiction_id=ville.quebec.qc.ca";
 
@@ -23,9 +24,9 @@ fn described(answer: &Answer) -> Vec<String> {
     errors.iter().map(|error| error["description"].as_str().expect("words").to_owned()).collect()
 }
 
-#[test]
-fn a_client_lists_services_posts_and_follows_its_request() {
-    house(async |house| {
+on_both_databases! {
+    async fn a_client_lists_services_posts_and_follows_its_request(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let services = house.get(&format!("/open311/v2/services.json?{Q}")).await.is(200).json();
         assert_eq!(services[0]["service_code"], "drinking_water");
         assert_eq!(services[0]["metadata"], true);
@@ -48,12 +49,10 @@ fn a_client_lists_services_posts_and_follows_its_request() {
         assert_eq!(list.as_array().map(Vec::len), Some(1), "by id, at once");
         let token = house.get(&format!("/open311/v2/tokens/{id}.json?{Q}")).await.is(200).json();
         assert_eq!(token[0]["service_request_id"], id.as_str());
-    });
-}
+    }
 
-#[test]
-fn what_an_agent_does_shows_at_once() {
-    house(async |house| {
+    async fn what_an_agent_does_shows_at_once(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = posted(&house, FORM).await;
         house
             .call(
@@ -70,24 +69,20 @@ fn what_an_agent_does_shows_at_once() {
         assert_eq!(shown["description"], "Goût de chlore");
         assert_eq!((&shown["status"], &shown["status_notes"]), (&"closed".into(), &"Terrain privé".into()));
         assert_eq!(shown["extended_attributes"]["status"], "refused");
-    });
-}
+    }
 
-#[test]
-fn xml_is_declared_typed_and_open_to_any_page() {
-    house(async |house| {
+    async fn xml_is_declared_typed_and_open_to_any_page(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let id = posted(&house, FORM).await;
         let answer = house.get(&format!("/open311/v2/requests/{id}.xml?{Q}")).await.is(200);
         assert_eq!(answer.header("content-type"), "text/xml; charset=utf-8");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
         assert!(answer.text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"), "{}", answer.text);
         assert!(answer.text.contains("<service_requests><request><service_request_id>"), "{}", answer.text);
-    });
-}
+    }
 
-#[test]
-fn a_post_repeated_is_one_request() {
-    house(async |house| {
+    async fn a_post_repeated_is_one_request(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let key = [("idempotency-key", "k1")];
         let first = house.post_form("/open311/v2/requests.json", FORM, &key).await.is(200).text;
         assert_eq!(house.post_form("/open311/v2/requests.json", FORM, &key).await.is(200).text, first);
@@ -98,24 +93,35 @@ fn a_post_repeated_is_one_request() {
         let first = posted(&house, &report).await;
         assert_eq!(posted(&house, &report.replace("chlore", "javel")).await, first, "a portal edits between two tries");
         assert_ne!(posted(&house, FORM).await, posted(&house, FORM).await, "without a key each is its own");
-    });
-}
+    }
 
-#[test]
-fn an_emergency_creates_nothing_and_says_so_twice() {
-    house(async |house| {
+    async fn a_repetition_has_its_answer_after_the_service_is_gone(fresh: Fresh) {
+        let house = House::open(&fresh).await;
+        let form = "service_code=graffiti&address_string=x";
+        let report = format!("{form}&attribute[fixmystreet_id]=4711");
+        let key = [("idempotency-key", "k1")];
+        let address = "/open311/v2/requests.json";
+        let first = house.post_form(address, form, &key).await.is(200).text;
+        let reported = house.post_form(address, &report, &[]).await.is(200).text;
+        house.pass(24 * 60);
+        assert_eq!(house.post_form(address, form, &key).await.is(200).text, first);
+        assert_eq!(house.post_form(address, &report, &[]).await.is(200).text, reported);
+        let gone = house.post_form(address, form, &[]).await.is(404).json();
+        assert_eq!(gone[0]["code"], 404);
+    }
+
+    async fn an_emergency_creates_nothing_and_says_so_twice(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let form = "service_code=drinking_water&address_string=x&attribute[problem]=ill";
         let answer = house.post_form("/open311/v2/requests.json", form, &[("accept-language", "en")]).await.is(400);
         assert_eq!(described(&answer), ["Dial 9-1-1.", "Composez le 9-1-1."]);
         assert_eq!(answer.json()[0]["code"], "emergency");
         let xml = house.post_form("/open311/v2/requests.xml", form, &[]).await.is(400).text;
         assert!(xml.contains("<code>emergency</code><description>Composez le 9-1-1.</description>"), "{xml}");
-    });
-}
+    }
 
-#[test]
-fn every_fault_is_named_in_the_asked_format() {
-    house(async |house| {
+    async fn every_fault_is_named_in_the_asked_format(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let answer = house.post_form("/open311/v2/requests.json", "lat=1", &[]).await.is(400);
         assert_eq!(described(&answer).len(), 2, "{}", answer.text);
         let form = "service_code=drinking_water&address_string=x&attribute[problem]=sour";
@@ -125,12 +131,10 @@ fn every_fault_is_named_in_the_asked_format() {
         assert!(xml.text.contains("<errors><error><code>400</code>"), "{}", xml.text);
         let answer = house.post_form("/open311/v2/requests.json", "service_code=volcano&address_string=x", &[]).await;
         assert_eq!(answer.is(404).json()[0]["code"], 404);
-    });
-}
+    }
 
-#[test]
-fn a_jurisdiction_chooses_the_organisation() {
-    house(async |house| {
+    async fn a_jurisdiction_chooses_the_organisation(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         house.get("/open311/v2/services.json").await.is(400);
         house.get("/open311/v2/services.json?jurisdiction_id=nowhere.example").await.is(404);
         house.get("/open311/v2/discovery.json").await.is(200);
@@ -139,12 +143,10 @@ fn a_jurisdiction_chooses_the_organisation() {
         let key = house.key("quebec", Role::Portal);
         house.get(&format!("/open311/v2/services.json?api_key={key}")).await.is(200);
         house.get(&format!("/open311/v2/services.json?api_key={key}&jurisdiction_id=ville.levis.qc.ca")).await.is(403);
-    });
-}
+    }
 
-#[test]
-fn a_key_comes_in_the_form_the_query_or_a_header_and_must_be_known() {
-    house(async |house| {
+    async fn a_key_comes_in_the_form_the_query_or_a_header_and_must_be_known(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let key = house.key("quebec", Role::Portal);
         let post = |address: String, form: String| {
             let request = Request::post(address).header("content-type", "application/x-www-form-urlencoded");
@@ -157,24 +159,20 @@ fn a_key_comes_in_the_form_the_query_or_a_header_and_must_be_known() {
         post(address.into(), format!("{FORM}&api_key=gk_no_such")).await.is(403);
         let analyst = house.key("quebec", Role::Analyst);
         post(address.into(), format!("{FORM}&api_key={analyst}")).await.is(403);
-    });
-}
+    }
 
-#[test]
-fn what_is_not_there_is_404_in_the_asked_format() {
-    house(async |house| {
+    async fn what_is_not_there_is_404_in_the_asked_format(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let xml = house.get(&format!("/open311/v2/services.html?{Q}")).await.is(404).text;
         assert!(xml.contains("<errors><error><code>404</code>"), "{xml}");
         for path in ["requests/Q0M3VX7K1ZP.json", "services/volcano.json", "tokens/none.json", "nothing.json"] {
             assert_eq!(house.get(&format!("/open311/v2/{path}?{Q}")).await.is(404).json()[0]["code"], 404, "{path}");
         }
         house.get("/open311/v2/").await.is(404);
-    });
-}
+    }
 
-#[test]
-fn filters_and_pages() {
-    house(async |house| {
+    async fn filters_and_pages(fresh: Fresh) {
+        let house = House::open(&fresh).await;
         let mut ids = Vec::new();
         for _ in 0..3 {
             ids.push(posted(&house, FORM).await);
@@ -196,7 +194,16 @@ fn filters_and_pages() {
         let bounds = "start_date=2026-11-20T10:00:00-05:00&end_date=2026-11-20T12:00:00-05:00";
         assert_eq!(list(bounds).await, ids[1..], "the end is excluded");
         assert_eq!(list("start_date=2026-11-20T15:00:00+00:00").await.len(), 3, "a plus that became a space");
-        house.get(&format!("/open311/v2/requests.json?{Q}&status=pending")).await.is(400);
-        house.get(&format!("/open311/v2/requests.json?{Q}&start_date=2026-11-20T15:00:00")).await.is(400);
-    });
+        for (query, named) in [
+            ("status=pending", "status"),
+            ("start_date=2026-11-20T15:00:00", "start_date"),
+            ("start_date=-99999-1-1", "start_date"),
+            ("updated_before=9999-12-31T23:59:59Z", "updated_before"),
+            ("page=1000000&page_size=1000", "page"),
+        ] {
+            let answer = house.get(&format!("/open311/v2/requests.json?{Q}&{query}")).await.is(400);
+            assert!(described(&answer)[0].starts_with(&format!("{named}: ")), "{query}: {}", answer.text);
+        }
+        assert!(list("page=101&page_size=1000").await.is_empty());
+    }
 }

@@ -5,7 +5,7 @@ use domain::{
     codec::Event,
     person,
     personal::{Personal, Sealed},
-    request::{self, Answer, AnswerValue, Location, Place, Point, Submitted, Visibility},
+    request::{self, Answer, AnswerValue, Location, Place, Point, Submitted, Unasked, Visibility},
     time::Local,
     words::Code,
 };
@@ -51,6 +51,8 @@ fn place() -> impl Strategy<Value = Place> {
 fn answer() -> impl Strategy<Value = Answer> {
     let value = prop_oneof![
         text().prop_map(AnswerValue::Text),
+        any::<(String, String)>()
+            .prop_map(|(name, text)| AnswerValue::Unknown(Personal::Plain(Unasked { name, text }))),
         vec(code(), 0..3).prop_map(AnswerValue::Choices),
         any::<u32>().prop_map(|number| AnswerValue::Number(number.to_string())),
     ];

@@ -24,7 +24,7 @@ pub enum Event {
     Assigned {
         at: Local,
         unit: Code,
-        /// `usr_…`, never a name.
+        /// `usr_…` or `key_…`, never a name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent: Option<Code>,
     },
@@ -64,7 +64,8 @@ pub enum Event {
     },
     Resolved {
         at: Local,
-        /// What was done, as a code of the source or the organisation; in clear.
+        /// What was done, as a code of the source or the organisation; no declaration lists them. In clear for ever: a
+        /// class of work, never a word about a person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         outcome: Option<Code>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,6 +251,11 @@ pub struct Answer {
     pub value: AnswerValue,
 }
 
+impl Answer {
+    /// Stands for every question that the tree does not have.
+    pub const UNKNOWN: &'static str = "unknown";
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerValue {
@@ -257,8 +263,18 @@ pub enum AnswerValue {
     /// As typed, checked to be a number.
     Number(String),
     Datetime(Local),
-    /// Free text, and whatever came under a code that the tree does not know (A16 of Open311: kept, never refused).
+    /// Free text, and whatever came to a question that was not asked.
     Text(Personal<String>),
+    /// What came under a name that the tree does not know (16 of Open311's questions: kept, never refused). A caller
+    /// chooses such a name as freely as what it names, so both are sealed; the question is then [`Answer::UNKNOWN`].
+    Unknown(Personal<Unasked>),
+}
+
+/// What nobody asked, as it came.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unasked {
+    pub name: String,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

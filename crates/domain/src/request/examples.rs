@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    Act, Event, Location, Place, Point, Refusal, Request, Situation, Source, SourceDue, State, Status, Submission,
-    Visibility,
+    Act, Command, Event, Location, Place, Point, Refusal, Request, Situation, Source, SourceDue, State, Status,
+    Submission, Visibility,
     fixtures::{
         LATE, RECEIVED, SOON, answer, assign, city, every_act, id, interim, kinds, link, on, plan, recategorise,
         refuse, resolve, submission, submit, tree, unsubmitted, wait,
@@ -73,7 +73,7 @@ mod submitting {
         let asked = Submission {
             description: Some("It tastes of earth.".to_owned()),
             place: Some(location.clone()),
-            answers: vec![Answered { question: code("what"), values: vec!["other".to_owned()] }],
+            answers: vec![Answered { question: "what".to_owned(), values: vec!["other".to_owned()] }],
             ..submission("water")
         };
         let when = unsubmitted().when(submit(asked));
@@ -85,7 +85,7 @@ mod submitting {
     #[test]
     fn an_emergency_creates_no_request() {
         let asked = Submission {
-            answers: vec![Answered { question: code("signs"), values: vec!["flood".to_owned()] }],
+            answers: vec![Answered { question: "signs".to_owned(), values: vec!["flood".to_owned()] }],
             ..submission("water")
         };
         unsubmitted().when(submit(asked)).refused(Refusal::Emergency { reason: code("flood") });
@@ -132,6 +132,8 @@ mod submitting {
         let unknown = code("unknown");
         let place = |lat| Some(Location { point: Some(Point { lat, long: 0 }), ..Location::default() });
         let text = |text: String| Some(text);
+        let source = |key: &str| Some(Source { name: code("boston"), key: Some(key.to_owned()), verdict: None });
+        let far = chrono::DateTime::<chrono::Utc>::MAX_UTC;
         let cases = [
             (Submission { product: unknown.clone(), ..submission("tree") }, "request.unknown_product"),
             (Submission { channel: unknown.clone(), ..submission("tree") }, "request.unknown_channel"),
@@ -142,6 +144,10 @@ mod submitting {
                 Submission { media_url: text("javascript://x".to_owned()), ..submission("tree") },
                 "request.not_a_media_url",
             ),
+            (Submission { source: source("1\0"), ..submission("tree") }, "request.not_a_source_key"),
+            (Submission { source: source("1\u{1b}[2J"), ..submission("tree") }, "request.not_a_source_key"),
+            (Submission { source: source(&"1".repeat(201)), ..submission("tree") }, "request.not_a_source_key"),
+            (Submission { source_due: SourceDue::By(far), ..submission("tree") }, "request.date_out_of_range"),
             (Submission { description: text("\0".to_owned()), ..submission("tree") }, "text.nul"),
             (Submission { description: text("é".repeat(4_001)), ..submission("tree") }, "text.too_long"),
         ];
@@ -154,6 +160,9 @@ mod submitting {
             assert!(refusal.field().is_some(), "{expected} points at no field");
         }
         unsubmitted().when(submit(Submission { description: text("é".repeat(4_000)), ..submission("tree") })).state();
+        unsubmitted().when(submit(Submission { source: source("1-101 é"), ..submission("tree") })).state();
+        let of_another_age = Command { at: far, ..submit(submission("tree")) };
+        unsubmitted().when(of_another_age).refused(Refusal::DateOutOfRange { field: "at" });
     }
 }
 
@@ -171,6 +180,19 @@ mod handing_over {
     }
 
     #[test]
+    fn an_agent_is_an_id_and_never_a_name() {
+        let to = |agent: &str| on(SOON, Act::Assign { unit: code("parks"), agent: Some(code(agent)) });
+        for good in ["usr_4f2a", "key_abcdefghij", &format!("usr_{}", "a".repeat(32))] {
+            tree([]).when(to(good)).state();
+        }
+        for bad in
+            ["jean_tremblay", "usr_", "usr_jean_tremblay", "usr_Jean", "usr-1", &format!("usr_{}", "a".repeat(33))]
+        {
+            tree([]).when(to(bad)).refused(Refusal::NotAnAgent);
+        }
+    }
+
+    #[test]
     fn a_transfer_leaves_the_promises_alone() {
         tree([])
             .when(on(SOON, Act::Transfer { to: code("roads") }))
@@ -180,7 +202,7 @@ mod handing_over {
 
     #[test]
     fn nobody_transfers_what_no_unit_holds() {
-        let answers = vec![Answered { question: code("what"), values: vec!["other".to_owned()] }];
+        let answers = vec![Answered { question: "what".to_owned(), values: vec!["other".to_owned()] }];
         unsubmitted()
             .and(submit(Submission { answers, ..submission("water") }))
             .when(on(SOON, Act::Transfer { to: code("roads") }))
@@ -268,6 +290,15 @@ mod answering {
     fn nobody_announces_yesterday() {
         tree([]).when(on(SOON, interim("2026-11-18"))).refused(Refusal::AnticipatedInThePast);
         tree([]).when(on(SOON, interim("2026-11-19"))).state();
+    }
+
+    #[test]
+    fn nobody_announces_what_they_will_not_live_to_see() {
+        tree([]).when(on(SOON, interim("2036-11-19"))).state();
+        for day in ["2036-11-20", "9999-12-31", "+262142-12-31"] {
+            tree([]).when(on(SOON, interim(day))).refused(Refusal::AnticipatedTooFar);
+        }
+        tree([]).when(on(SOON, interim("-262143-01-01"))).refused(Refusal::AnticipatedInThePast);
     }
 
     #[test]
@@ -365,7 +396,7 @@ mod recategorising {
 
     #[test]
     fn another_precision_owes_nothing_else() {
-        let answers = vec![Answered { question: code("what"), values: vec!["other".to_owned()] }];
+        let answers = vec![Answered { question: "what".to_owned(), values: vec!["other".to_owned()] }];
         let leak = Act::Recategorise { product: code("water"), precision: Some(code("leak")) };
         unsubmitted()
             .and(submit(Submission { answers, ..submission("water") }))

@@ -37,14 +37,20 @@ use chrono::NaiveDate;
 
 use self::turn::Turn;
 pub use self::{
-    event::{Answer, AnswerValue, Event, Location, Place, Point, Source, Submitted, Visibility},
+    event::{Answer, AnswerValue, Event, Location, Place, Point, Source, Submitted, Unasked, Visibility},
     refusal::Refusal,
     status::Status,
     submission::{SourceDue, Submission},
 };
 use crate::{
-    decider::Decider, declaration::Priority, ids::RequestId, number::Number, promise::Promises, rules::Rules,
-    time::Instant, words::Code,
+    decider::Decider,
+    declaration::Priority,
+    ids::RequestId,
+    number::Number,
+    promise::Promises,
+    rules::Rules,
+    time::{self, Instant},
+    words::Code,
 };
 
 /// Most characters of a description, and of a text released in its place (GeoReport v2).
@@ -71,7 +77,7 @@ pub enum Act {
     Triage {
         priority: Priority,
     },
-    /// To a unit that has none before it, or to an agent (`usr_…`) of the unit that holds it.
+    /// To a unit that has none before it, or to an agent (`usr_…` or `key_…`) of the unit that holds it.
     Assign {
         unit: Code,
         agent: Option<Code>,
@@ -88,7 +94,8 @@ pub enum Act {
         visibility: Visibility,
         text: String,
     },
-    /// S3-28. The announced day is the last one on which the answer keeps its promise.
+    /// S3-28. The announced day is the last one on which the answer keeps its promise; no earlier than the day of the act,
+    /// no later than ten years after it.
     AnswerInterim {
         anticipated_on: NaiveDate,
         text: String,
@@ -226,6 +233,9 @@ impl Decider for Request {
     fn decide(state: &State, Command { rules, at, act }: Command) -> Result<Vec<Event>, Refusal> {
         use Situation::{Closed, Duplicate, Open, Planned, Waiting};
 
+        if !time::is_sane(at.date_naive()) {
+            return Err(Refusal::DateOutOfRange { field: "at" });
+        }
         let State::Submitted(matter, situation) = state else {
             return match act {
                 Act::Submit(submission) => submission.decide(&rules, at),

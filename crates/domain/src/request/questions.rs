@@ -3,24 +3,28 @@
 //! Questions are read in file order; one with a condition is asked when an earlier asked question was answered with
 //! one of its choices. Three rules keep clients that know nothing of conditions welcome (GeoReport v2 has none):
 //! - a blank answer is no answer;
-//! - an answer to a question that was not asked, to a notice, or under a code that the tree does not know is kept as
+//! - an answer to a question that was not asked, to a notice, or under a name that the tree does not know is kept as
 //!   text, never refused;
 //! - an emergency counts wherever it was said, asked or not, and before any fault: a citizen in danger is sent to
 //!   9-1-1 even when a required answer is missing (S2-38..43).
 
 use chrono::DateTime;
 
-use super::{Answer, AnswerValue, TEXT_MOST};
+use super::{Answer, AnswerValue, TEXT_MOST, Unasked};
 use crate::{
     declaration::{Product, Question, QuestionKind},
     personal::Personal,
+    time,
     words::{Code, NotAText, required_text},
 };
 
-/// What came under one code, as typed.
+/// Most characters of a name that no question has.
+const NAME_MOST: usize = 200;
+
+/// What came under one name, as typed: the code of a question, or anything else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Given {
-    pub question: Code,
+    pub question: String,
     pub values: Vec<String>,
 }
 
@@ -83,7 +87,7 @@ pub fn walk(product: &Product, given: &[Given]) -> Result<Walk, Vec<Fault>> {
     let mut walk = Walk::default();
     let mut faults = Vec::new();
     for question in &product.questions {
-        let values = values_of(&question.code, given);
+        let values = values_of(question.code.as_str(), given);
         let asked = question.kind != QuestionKind::Notice && is_asked(question, &walk.answers);
         let read = match (asked, values.is_empty()) {
             (true, true) if question.required => Err(FaultKind::Required),
@@ -99,10 +103,11 @@ pub fn walk(product: &Product, given: &[Given]) -> Result<Walk, Vec<Fault>> {
             Err(kind) => faults.push(Fault { question: question.code.clone(), kind }),
         }
     }
-    for code in unknown_codes(product, given) {
-        match as_text(&values_of(code, given)) {
-            Ok(value) => walk.answers.push(Answer { question: code.clone(), value }),
-            Err(kind) => faults.push(Fault { question: code.clone(), kind }),
+    for name in unknown_names(product, given) {
+        let question = Answer::UNKNOWN.parse().expect("a word is a code");
+        match unasked(name, &values_of(name, given)) {
+            Ok(value) => walk.answers.push(Answer { question, value }),
+            Err(kind) => faults.push(Fault { question, kind }),
         }
     }
     if faults.is_empty() { Ok(walk) } else { Err(faults) }
@@ -111,7 +116,7 @@ pub fn walk(product: &Product, given: &[Given]) -> Result<Walk, Vec<Fault>> {
 /// The first choice of the tree that is an emergency and was given.
 fn emergency(product: &Product, given: &[Given]) -> Option<Code> {
     product.questions.iter().find_map(|question| {
-        let values = values_of(&question.code, given);
+        let values = values_of(question.code.as_str(), given);
         question
             .choices
             .iter()
@@ -120,34 +125,34 @@ fn emergency(product: &Product, given: &[Given]) -> Option<Code> {
     })
 }
 
-/// Everything that came under the code, blanks left out.
-fn values_of<'a>(code: &Code, given: &'a [Given]) -> Vec<&'a str> {
+/// Everything that came under the name, blanks left out.
+fn values_of<'a>(name: &str, given: &'a [Given]) -> Vec<&'a str> {
     given
         .iter()
-        .filter(|given| given.question == *code)
+        .filter(|given| given.question == name)
         .flat_map(|given| &given.values)
         .map(|value| value.trim())
         .filter(|value| !value.is_empty())
         .collect()
 }
 
-/// Codes that the tree does not have and that hold something, each once.
-fn unknown_codes<'a>(product: &Product, given: &'a [Given]) -> Vec<&'a Code> {
-    let mut codes: Vec<&Code> = Vec::new();
-    for Given { question, .. } in given {
-        let known = product.questions.iter().any(|known| known.code == *question);
-        if !known && !codes.contains(&question) && !values_of(question, given).is_empty() {
-            codes.push(question);
+/// Names that the tree does not have and that hold something, each once.
+fn unknown_names<'a>(product: &Product, given: &'a [Given]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for Given { question: name, .. } in given {
+        let known = product.questions.iter().any(|known| known.code.as_str() == name);
+        if !known && !names.contains(&name.as_str()) && !values_of(name, given).is_empty() {
+            names.push(name);
         }
     }
-    codes
+    names
 }
 
 fn is_asked(question: &Question, answers: &[Answer]) -> bool {
     question.when.as_ref().is_none_or(|when| {
         answers.iter().filter(|answer| answer.question == when.question).any(|answer| match &answer.value {
             AnswerValue::Choices(chosen) => chosen.iter().any(|choice| when.any_of.contains(choice)),
-            AnswerValue::Number(_) | AnswerValue::Datetime(_) | AnswerValue::Text(_) => false,
+            AnswerValue::Number(_) | AnswerValue::Datetime(_) | AnswerValue::Text(_) | AnswerValue::Unknown(_) => false,
         })
     })
 }
@@ -162,6 +167,7 @@ fn read(question: &Question, values: &[&str]) -> Result<AnswerValue, FaultKind> 
         (QuestionKind::Datetime, values) => values
             .first()
             .and_then(|value| DateTime::parse_from_rfc3339(value).ok())
+            .filter(|at| time::is_sane(at.date_naive()))
             .map(AnswerValue::Datetime)
             .ok_or(FaultKind::NotADatetime),
         (QuestionKind::Notice | QuestionKind::String | QuestionKind::Text, values) => as_text(values),
@@ -184,7 +190,16 @@ fn is_number(value: &str) -> bool {
 }
 
 fn as_text(values: &[&str]) -> Result<AnswerValue, FaultKind> {
-    Ok(AnswerValue::Text(Personal::Plain(required_text(values.join("\n"), TEXT_MOST)?)))
+    Ok(AnswerValue::Text(Personal::Plain(joined(values)?)))
+}
+
+fn unasked(name: &str, values: &[&str]) -> Result<AnswerValue, FaultKind> {
+    let (name, text) = (required_text(name.to_owned(), NAME_MOST)?, joined(values)?);
+    Ok(AnswerValue::Unknown(Personal::Plain(Unasked { name, text })))
+}
+
+fn joined(values: &[&str]) -> Result<String, NotAText> {
+    required_text(values.join("\n"), TEXT_MOST)
 }
 
 fn precision(question: &Question, value: &AnswerValue) -> Option<Code> {
@@ -200,8 +215,8 @@ mod examples {
     fn walked(given: &[(&str, &[&str])]) -> Result<Walk, Vec<Fault>> {
         let given: Vec<Given> = given
             .iter()
-            .map(|(question, values)| Given {
-                question: question.parse().expect("a code"),
+            .map(|&(question, values)| Given {
+                question: question.to_owned(),
                 values: values.iter().map(|&value| value.to_owned()).collect(),
             })
             .collect();
@@ -256,15 +271,18 @@ mod examples {
     #[test]
     fn what_was_not_asked_or_not_known_is_kept_as_text() {
         let given: &[(&str, &[&str])] =
-            &[("easting", &["251", "252"]), ("what", &["other"]), ("signs", &["wet"]), ("advice", &["ok"])];
+            &[("My aunt’s name", &["Élodie", "Ada"]), ("what", &["other"]), ("signs", &["wet"]), ("advice", &["ok"])];
+        let unasked = Unasked { name: "My aunt’s name".to_owned(), text: "Élodie\nAda".to_owned() };
         assert_eq!(
             answers(given)[1..],
             [
                 ("advice".to_owned(), text("ok")),
                 ("signs".to_owned(), text("wet")),
-                ("easting".to_owned(), text("251\n252")),
+                ("unknown".to_owned(), AnswerValue::Unknown(Personal::Plain(unasked))),
             ]
         );
+        let long = "é".repeat(NAME_MOST + 1);
+        assert_eq!(faults(&[("what", &["other"]), (&long, &["x"])]), [("unknown".to_owned(), "too_long")]);
     }
 
     #[test]
@@ -286,6 +304,9 @@ mod examples {
         );
         assert_eq!(faults(&[("what", &["colour"]), ("x", &["\0"])]).len(), 2);
         assert_eq!(faults(&[("what", &["taste"])]), [("since".to_owned(), "required")]);
+        for far in ["9999-12-31T23:59:59-05:00", "+12026-11-17T08:00:00Z", "0026-11-17T08:00:00Z"] {
+            assert_eq!(faults(&[("what", &["taste"]), ("since", &[far])]), [("since".to_owned(), "not_a_datetime")]);
+        }
     }
 
     #[test]

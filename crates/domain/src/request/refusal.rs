@@ -33,6 +33,13 @@ pub enum Refusal {
     OriginalIsDuplicate,
     #[error("the anticipated date has passed")]
     AnticipatedInThePast,
+    #[error("the anticipated date is years and years away")]
+    AnticipatedTooFar,
+    /// `field`: `at`, or `source_due` of an imported row.
+    #[error("{field} is of another age")]
+    DateOutOfRange { field: &'static str },
+    #[error("an agent is usr_ or key_, then 1 to 32 of the characters a-z 0-9")]
+    NotAnAgent,
     /// Not a fault of anybody: the citizen is sent to 9-1-1, and no request is created (S2-38..43).
     #[error("an answer is an emergency: {reason}")]
     Emergency { reason: Code },
@@ -56,6 +63,8 @@ pub enum Refusal {
     PointOffEarth,
     #[error("the media address is not an http or https address")]
     NotAMediaUrl,
+    #[error("the key of the source is too long, or holds a control character")]
+    NotASourceKey,
     #[error("{field} does not read")]
     Text {
         field: &'static str,
@@ -80,6 +89,9 @@ impl Refusal {
             Self::UnknownOriginal => "request.unknown_original",
             Self::OriginalIsDuplicate => "request.original_is_duplicate",
             Self::AnticipatedInThePast => "request.anticipated_in_the_past",
+            Self::AnticipatedTooFar => "request.anticipated_too_far",
+            Self::DateOutOfRange { .. } => "request.date_out_of_range",
+            Self::NotAnAgent => "request.not_an_agent",
             Self::Emergency { .. } => "request.emergency",
             Self::Answers(_) => "request.answers",
             Self::UnknownProduct(_) => "request.unknown_product",
@@ -91,6 +103,7 @@ impl Refusal {
             Self::UnknownProgramme(_) => "request.unknown_programme",
             Self::PointOffEarth => "request.point_off_earth",
             Self::NotAMediaUrl => "request.not_a_media_url",
+            Self::NotASourceKey => "request.not_a_source_key",
             Self::Text { source, .. } => source.code(),
         }
     }
@@ -110,7 +123,8 @@ impl Refusal {
             | Self::OriginalIsDuplicate
             | Self::Emergency { .. } => None,
             Self::DuplicateOfItself | Self::UnknownOriginal => Some("of"),
-            Self::AnticipatedInThePast => Some("anticipated_on"),
+            Self::AnticipatedInThePast | Self::AnticipatedTooFar => Some("anticipated_on"),
+            Self::NotAnAgent => Some("agent"),
             Self::Answers(_) => Some("answers"),
             Self::UnknownProduct(_) => Some("product"),
             Self::UnknownPrecision(_) => Some("precision"),
@@ -121,7 +135,8 @@ impl Refusal {
             Self::UnknownProgramme(_) => Some("programme"),
             Self::PointOffEarth => Some("place"),
             Self::NotAMediaUrl => Some("media_url"),
-            Self::Text { field, .. } => Some(field),
+            Self::NotASourceKey => Some("source"),
+            Self::DateOutOfRange { field } | Self::Text { field, .. } => Some(field),
         }
     }
 }

@@ -11,12 +11,13 @@ use crate::{
     personal::Personal,
     promise::{Milestone, Promises},
     rules::Rules,
-    time::Instant,
+    time::{self, Instant},
     words::{Code, optional_text},
 };
 
 const ADDRESS_MOST: usize = 1_000;
 const MEDIA_URL_MOST: usize = 2_000;
+const SOURCE_KEY_MOST: usize = 200;
 
 /// What arrives: from a form, from Open311, from an imported row. Taken at any hour (S2-15).
 ///
@@ -87,6 +88,7 @@ impl Submission {
             return Err(Refusal::Emergency { reason });
         }
         self.check_codes(declaration, product)?;
+        self.check_source()?;
 
         let mut standards = declaration.owed(&self.product, &self.channel);
         let source_due = match self.source_due {
@@ -139,6 +141,21 @@ impl Submission {
         match &self.area {
             Some(area) if !areas.is_empty() && areas.iter().all(|known| known.code != *area) => {
                 Err(Refusal::UnknownArea(area.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What another system wrote stands in clear in every read model: no character that a database refuses or a
+    /// terminal obeys, and no day that cannot be meant.
+    fn check_source(&self) -> Result<(), Refusal> {
+        let key = self.source.as_ref().and_then(|source| source.key.as_ref());
+        if key.is_some_and(|key| key.chars().any(char::is_control) || key.chars().count() > SOURCE_KEY_MOST) {
+            return Err(Refusal::NotASourceKey);
+        }
+        match self.source_due {
+            SourceDue::By(due) if !time::is_sane(due.date_naive()) => {
+                Err(Refusal::DateOutOfRange { field: "source_due" })
             }
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 //! Each method is one act in a situation that allows it. A [`Story`] gathers the events; what happens to the promises
 //! is told after the event that causes it.
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 
 use super::{
     DESCRIPTION_MOST, Event, Matter, Refusal, Status, TEXT_MOST, Visibility,
@@ -22,6 +22,9 @@ use crate::{
 
 type Decision = Result<Vec<Event>, Refusal>;
 
+/// No honest announcement looks further ahead than ten years.
+const ANTICIPATED_MOST: Months = Months::new(120);
+
 pub(super) struct Turn<'a> {
     pub(super) rules: &'a Rules,
     pub(super) at: Instant,
@@ -38,6 +41,9 @@ impl Turn<'_> {
 
     pub(super) fn assign(&self, unit: Code, agent: Option<Code>) -> Decision {
         check_unit(self.declaration(), &unit)?;
+        if !agent.as_ref().is_none_or(is_agent) {
+            return Err(Refusal::NotAnAgent);
+        }
         match &self.matter.unit {
             Some(holder) if *holder != unit => return Err(Refusal::HeldByAnotherUnit { unit: holder.clone() }),
             Some(_) if self.matter.agent == agent && !self.is_unassigned() => return Ok(vec![]),
@@ -79,10 +85,14 @@ impl Turn<'_> {
     }
 
     pub(super) fn answer_interim(&self, anticipated_on: NaiveDate, text: String) -> Decision {
-        let anticipated_at = self.rules.calendar().end_of_day(anticipated_on);
-        if anticipated_at <= self.at {
+        let today = self.local().date_naive();
+        if anticipated_on < today {
             return Err(Refusal::AnticipatedInThePast);
         }
+        if today.checked_add_months(ANTICIPATED_MOST).is_none_or(|last| anticipated_on > last) {
+            return Err(Refusal::AnticipatedTooFar);
+        }
+        let anticipated_at = self.rules.calendar().end_of_day(anticipated_on);
         let text = typed(text)?;
         let mut story = self.moving();
         story.tell(Event::InterimAnswered { at: self.local(), anticipated_at, anticipated_on, text });
@@ -264,6 +274,15 @@ impl Story {
 #[expect(clippy::unnecessary_wraps, reason = "it is the last expression of decisions")]
 fn only(event: Event) -> Decision {
     Ok(vec![event])
+}
+
+/// `usr_…` or `key_…`, as actors are written. It stays in clear for ever: what somebody types as a name does not pass, and
+/// whoever makes the ids keeps names out of them.
+fn is_agent(agent: &Code) -> bool {
+    let id = agent.as_str().strip_prefix("usr_").or_else(|| agent.as_str().strip_prefix("key_"));
+    id.is_some_and(|id| {
+        (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    })
 }
 
 fn typed(text: String) -> Result<Personal<String>, Refusal> {
