@@ -124,7 +124,10 @@ proptest! {
         let first = owed(&calendar, &standard, trigger);
         let second = owed(&calendar, &standard, trigger + TimeDelta::seconds(later));
         let in_hours = matches!(standard.duration, Duration::ElapsedHours(_) | Duration::BusinessHours(_));
-        if in_hours || standard.day_rule == DayRule::EndOfDay {
+        // Boston publishes a rule that is not monotonic: opened on Saturday at 18:02 counts from Monday at 18:02, hence from
+        // Tuesday at 08:30, while opened on Monday at 09:00 counts from then. What moves a closed day is left out here.
+        let moved = standard.closed_day == ClosedDay::SameTimeNextOpenDay;
+        if in_hours || standard.day_rule == DayRule::EndOfDay && !moved {
             prop_assert!(first.due_strict_at <= second.due_strict_at);
         }
     }
