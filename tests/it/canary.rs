@@ -8,6 +8,7 @@ use std::{
 };
 
 use base64::Engine as _;
+use chrono::{DateTime, Days, FixedOffset};
 use db::Dialect;
 use serde_json::{Value, json};
 use testkit::{Fresh, on_both_databases};
@@ -22,6 +23,7 @@ const PHONE: &str = "+14185550199";
 const DESCRIPTION: &str = "Canari dans la description xq7";
 const ADDRESS: &str = "4711 rue du Canari-Cache";
 const REMARK: &str = "Canari dans une reponse kj3";
+const UNASKED: &str = "Canari dans le nom d une reponse sb1";
 const NOTE: &str = "Canari dans une note interne wv5";
 const MEDIA: &str = "https://photos.example.org/canari-image-8842.jpg";
 const QUESTION: &str = "Canari dans une question hb2";
@@ -30,7 +32,7 @@ const ANSWER: &str = "Canari dans une reponse finale gy8";
 const RESOLUTION: &str = "Canari dans une resolution nt4";
 const REFUSAL: &str = "Canari dans un refus cf1";
 /// What an agent who may open the request reads.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
     FIRST_NAME,
     LAST_NAME,
     EMAIL,
@@ -38,6 +40,7 @@ const READ: [&str; 14] = [
     DESCRIPTION,
     ADDRESS,
     REMARK,
+    UNASKED,
     NOTE,
     MEDIA,
     QUESTION,
@@ -118,6 +121,7 @@ on_both_databases! {
 
 /// A request with something personal in every field and every act that takes a text. Its public number.
 async fn live(client: &Client) -> String {
+    let unasked = format!("attribute[{UNASKED}]");
     let fields = [
         ("jurisdiction_id", "ville.quebec.qc.ca"),
         ("service_code", PRIVATE_PRODUCT),
@@ -130,15 +134,19 @@ async fn live(client: &Client) -> String {
         ("media_url", MEDIA),
         ("attribute[malade]", "non"),
         ("attribute[probleme]", "pression"),
-        // The tree does not know it: kept, and sealed like any text.
-        ("attribute[remarque]", REMARK),
+        // The tree does not know it: kept, and sealed with its name.
+        (unasked.as_str(), REMARK),
     ];
     let posted = client.form("/open311/v2/requests.json", &fields, &[]).await.expect(200).json();
     let id = posted[0]["service_request_id"].as_str().expect("an id").to_owned();
+    let request = client.get(&format!("/api/v1/requests/{id}")).await.expect(200).json();
+    let requested_at: DateTime<FixedOffset> =
+        request["requested_at"].as_str().and_then(|text| text.parse().ok()).expect("an instant");
+    let announced = requested_at.date_naive() + Days::new(10);
     for (verb, body) in [
         ("notes", json!({ "visibility": "internal", "text": NOTE })),
         ("waiting", json!({ "question": QUESTION })),
-        ("interim-answers", json!({ "anticipated_on": "2999-01-01", "text": INTERIM })),
+        ("interim-answers", json!({ "anticipated_on": announced, "text": INTERIM })),
         ("answer", json!({ "text": ANSWER })),
         ("resolution", json!({ "text": RESOLUTION })),
         ("reopening", json!({})),
