@@ -93,12 +93,17 @@ pub(crate) struct Rejects {
 
 impl Rejects {
     pub(crate) fn new(path: PathBuf) -> anyhow::Result<Self> {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("remove {}", path.display()))
+        // Only a file of ours goes: `--rejects /dev/null` names something that is not to be removed.
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => {
+                std::fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
             }
-            _ => Ok(Self { path, file: None }),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("look for {}", path.display()));
+            }
+            _ => {}
         }
+        Ok(Self { path, file: None })
     }
 
     pub(crate) fn add(&mut self, line: u64, reason: &str) -> anyhow::Result<()> {
@@ -122,4 +127,21 @@ fn create(path: &Path) -> anyhow::Result<csv::Writer<BufWriter<File>>> {
     let mut writer = csv::Writer::from_writer(BufWriter::new(file));
     writer.write_record(["line", "reason"]).with_context(|| format!("write {}", path.display()))?;
     Ok(writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_written_to_and_never_removed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (target, link) = (dir.path().join("kept"), dir.path().join("link"));
+        std::fs::write(&target, "kept").expect("a file");
+        std::os::unix::fs::symlink(&target, &link).expect("a link");
+        drop(Rejects::new(link.clone()).expect("a link is left alone"));
+        assert!(link.is_symlink() && target.exists());
+        drop(Rejects::new(target.clone()).expect("a file of an earlier run goes"));
+        assert!(!target.exists());
+    }
 }
