@@ -105,8 +105,9 @@ on_both_databases! {
             assert!(holding(&log.display().to_string()), "PostgreSQL logged the parameters");
         }
 
-        // A key of the API is as secret as a name; its secret part stands after the last underscore.
-        let secret = agent.rsplit('_').next().expect("a key has parts");
+        // A key of the API is as secret as a name. Its secret part stands after the second underscore and may hold others.
+        let secret = agent.splitn(3, '_').nth(2).expect("a key has parts");
+        assert!(secret.len() >= 40, "the whole secret is looked for");
         let canaries: Vec<&str> = READ.into_iter().chain(SEARCHED).chain(NORMALISED).chain([UNWRITTEN, secret]).collect();
         let (needles, search) = search(&canaries);
         for (place, bytes) in &haystacks {
