@@ -168,6 +168,8 @@ impl<'a> Admitting<'a, '_> {
         let refuse = |error| if examined { Judgement::Answer(Err(error)) } else { Judgement::LookUp };
         match self.repeated_events(&append.writes) {
             Ok(None) => {}
+            // Found because a neighbour asked for the same events: its own operation may yet say something else.
+            Ok(Some(_)) if append.operation.is_some() && !examined => return Judgement::LookUp,
             Ok(Some(appended)) => return Judgement::Answer(Ok(Answer::Appended(appended))),
             Err(error) => return refuse(error),
         }
