@@ -15,14 +15,14 @@ INSTANT = re.compile(rb"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z")
 
 def queries(slug, text, instant, flag):
     here = f"where log = (select id from log_directory where slug = '{slug}')"
-    stream, id, epoch, at = text("stream"), text("id"), text("epoch"), instant("recorded_at")
+    name, id, epoch, at = text("name"), text("id"), text("epoch"), instant("recorded_at")
     return [
         f"select 'directory', {epoch} from log_directory where slug = '{slug}'",
         f"select 'head', {epoch}, position, hash, {at} from log_head {here}",
-        f"select 'event', position, {stream}, revision, {id}, {text('kind')}, schema, payload, meta, {at}, hash"
+        f"select 'event', position, stream, revision, {text('stream_name')}, {id}, {text('kind')}, schema, payload, meta, {at}, hash"
         f" from event {here} order by position",
-        f"select 'twin', {stream}, {id} from event {here} group by stream, id having count(*) > 1",
-        f"select 'stream', {stream}, revision, truncated_before, {flag('tombstoned')} from stream {here} order by stream",
+        f"select 'twin', stream, {id} from event {here} group by stream, id having count(*) > 1",
+        f"select 'stream', {name}, first_position, revision, truncated_before, {flag('tombstoned')} from stream {here} order by name",
         f"select 'operation', id, fingerprint, first_position, last_position from operation {here} order by 4, 5",
     ]
 
@@ -93,7 +93,8 @@ def header(position, stream, revision, id, kind, schema, at):
 
 def verify(slug, rows, wrong):
     """Calls wrong(place, what) for each violation; returns the counts of events and streams and the last position and hash."""
-    directory, heads, streams = [], [], {}  # streams: name -> [revision, truncated_before, tombstoned]
+    directory, heads, streams = [], [], {}  # streams: name -> [first_position, revision, truncated_before, tombstoned]
+    names = {}  # the position of a first event -> the name it gives
     last, hash, at, events, operations = 0, sha256(b"guichet-log-1\0", slug.encode()), 0, 0, 0
     unaccounted = set()
     for table, row in rows:
@@ -102,40 +103,50 @@ def verify(slug, rows, wrong):
         elif table == "head":
             heads.append(row)
         elif table == "event":
-            position, stream, revision, id, kind, schema, payload, meta, recorded_at, stored = row
+            position, number, revision, name, id, kind, schema, payload, meta, recorded_at, stored = row
             place, previous, then, now = f"position {position}", hash, at, microseconds(recorded_at)
-            known = streams.setdefault(stream, [-1, 0, False])
-            unaccounted.add(stream)
+            if (name is None) != (revision != 0):
+                wrong(place, "a stream's name stands in its first event and in no other")
+            if name is not None:
+                if number != position or name in streams:
+                    wrong(place, "begins a stream that has another number, or a name that was given before")
+                names[position] = name
+            elif number not in names:
+                wrong(place, f"no earlier event begins a stream at position {number}")
+            stream = name or names.get(number, b"")
+            known = streams.setdefault(stream, [position, -1, 0, False]) if stream else [position, revision - 1, 0, False]
+            if stream:
+                unaccounted.add(stream)
             if position != last + 1:
                 wrong(place, f"stands where position {last + 1} was due")
-            if not is_word(stream, 200) or not is_word(kind, 100) or len(payload) + len(meta) > 1048576:
+            if name is not None and not is_word(name, 200) or not is_word(kind, 100) or len(payload) + len(meta) > 1048576:
                 wrong(place, "a name or a size is outside of its limits")
             if now is None or now < then:
                 wrong(place, "recorded_at is malformed or runs backwards")
-            if revision != known[0] + 1:
-                wrong(place, f"revision {revision} where {known[0] + 1} was due")
-            if known[2]:
+            if revision != known[1] + 1:
+                wrong(place, f"revision {revision} where {known[1] + 1} was due")
+            if known[3]:
                 wrong(place, "follows its stream's tombstone")
             if len(stored) != 32:
                 wrong(place, "the stored hash has not 32 bytes")
             if now is None or not UUID.fullmatch(id) or not 0 <= schema < 2**31 or position < 0 or revision < 0:
                 wrong(place, "a column is malformed")
-            else:
+            elif stream:
                 head = header(position, stream, revision, id, kind, schema, now)
                 if stored != sha256(b"guichet-event-1\0", previous, struct.pack(">I", len(head)), head, sha256(payload), sha256(meta)):
                     wrong(place, "the hash of what is stored is not the stored hash")
-            known[0], known[2] = revision, known[2] or kind == b"$tombstone"
+            known[1], known[3] = revision, known[3] or kind == b"$tombstone"
             if stream.startswith(b"$$$$") or stream.startswith(b"$$") and kind == b"$tombstone":
                 wrong(place, "a metastream has no metastream and no tombstone")
             if kind == b"$metadata":
-                before, target = truncation(payload), streams.get(stream[2:], [-1, 0, False])
-                if not stream.startswith(b"$$") or before is None or not 0 <= before <= target[0] + 1:
+                before, target = truncation(payload), streams.get(stream[2:], [0, -1, 0, False])
+                if not stream.startswith(b"$$") or before is None or not 0 <= before <= target[1] + 1:
                     wrong(place, "$metadata is misplaced or its $tb out of range")
                 else:
-                    target[1] = before
+                    target[2] = before
             last, hash, at, events = position, stored if len(stored) == 32 else hash, at if now is None else now, events + 1
         elif table == "twin":
-            wrong(f"stream {row[0]}", f"holds id {row[1]} more than once")
+            wrong(f"the stream of position {row[0]}", f"holds id {row[1]} more than once")
         elif table == "stream":
             name, *stored = row
             if name not in unaccounted or stored != streams[name]:

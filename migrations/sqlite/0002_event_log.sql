@@ -7,41 +7,47 @@ create table log_head (
     recorded_at text not null
 ) strict;
 
--- Where each stream stands. Derived from the events, kept so that an append reads one row: `revision` is the last one,
--- `truncated_before` hides older revisions from stream reads, a tombstone ends the stream.
+-- Where each stream stands. Derived from the events, kept so that an append reads one row: `first_position` is that of its
+-- first event, `revision` the last one, `truncated_before` hides older revisions from stream reads, a tombstone ends the stream.
 create table stream (
     log integer not null,
-    stream text not null,
+    tombstoned integer not null,
+    first_position integer not null,
     revision integer not null,
     truncated_before integer not null,
-    tombstoned integer not null,
-    primary key (log, stream)
-) strict;
+    name text not null,
+    primary key (log, name)
+) strict, without rowid;
 
--- The facts, never changed and never removed. docs/log-format.md says how the hash covers each column.
+-- The facts, never changed and never removed. docs/log-format.md says how the hash covers each column. A stream's name stands in
+-- its first event alone; all its events, that one too, carry the position of the first as `stream` (docs/decisions/0009).
 create table event (
     log integer not null,
-    position integer not null,
-    stream text not null,
-    revision integer not null,
-    id text not null,
-    kind text not null,
     schema integer not null,
-    payload blob not null,
-    meta blob not null,
+    position integer not null,
+    stream integer not null,
+    revision integer not null,
     recorded_at text not null,
+    id text not null,
     hash blob not null,
+    kind text not null,
+    stream_name text,
+    meta blob not null,
+    payload blob not null,
     primary key (log, position),
-    unique (log, stream, revision),
-    unique (log, stream, id)
+    unique (log, stream, revision)
 ) strict;
+
+-- Whether a stream already holds an id is asked before every append to it. The answer is compared with the stream, so
+-- that the index need not hold it.
+create index event_id on event (log, id);
 
 -- Client operations and the positions they wrote, so that a repeated one gets its first answer.
 create table operation (
     log integer not null,
-    id blob not null,
-    fingerprint blob,
     first_position integer not null,
     last_position integer not null,
+    id blob not null,
+    fingerprint blob,
     primary key (log, id)
-) strict;
+) strict, without rowid;

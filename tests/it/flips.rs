@@ -28,10 +28,11 @@ enum Kind {
 }
 
 /// Every column under a rule, with what names a row of its table.
-const COLUMNS: [(&str, &str, &str, Kind); 18] = [
+const COLUMNS: [(&str, &str, &str, Kind); 20] = [
     ("event", "position", "position", Kind::Int),
-    ("event", "position", "stream", Kind::Text),
+    ("event", "position", "stream", Kind::Int),
     ("event", "position", "revision", Kind::Int),
+    ("event", "position", "stream_name", Kind::Text),
     ("event", "position", "id", Kind::Uuid),
     ("event", "position", "kind", Kind::Text),
     ("event", "position", "schema", Kind::Int),
@@ -39,10 +40,11 @@ const COLUMNS: [(&str, &str, &str, Kind); 18] = [
     ("event", "position", "meta", Kind::Bytes),
     ("event", "position", "recorded_at", Kind::Instant),
     ("event", "position", "hash", Kind::Bytes),
-    ("stream", "stream", "stream", Kind::Text),
-    ("stream", "stream", "revision", Kind::Int),
-    ("stream", "stream", "truncated_before", Kind::Int),
-    ("stream", "stream", "tombstoned", Kind::Flag),
+    ("stream", "name", "name", Kind::Text),
+    ("stream", "name", "first_position", Kind::Int),
+    ("stream", "name", "revision", Kind::Int),
+    ("stream", "name", "truncated_before", Kind::Int),
+    ("stream", "name", "tombstoned", Kind::Flag),
     ("log_head", "log", "epoch", Kind::Uuid),
     ("log_head", "log", "position", Kind::Int),
     ("log_head", "log", "hash", Kind::Bytes),
@@ -131,7 +133,8 @@ impl Log {
         if cell.is_number(self.db.dialect()) {
             return Ok(Stored::Number(self.db.fetch_one::<(i64,)>(statement).await?.0));
         }
-        Ok(Stored::Bytes(self.db.fetch_one::<(Vec<u8>,)>(statement).await?.0))
+        // A null has no bits, like an empty one.
+        Ok(Stored::Bytes(self.db.fetch_one::<(Option<Vec<u8>>,)>(statement).await?.0.unwrap_or_default()))
     }
 
     async fn write(&self, cell: &Cell<'_>, stored: Stored) -> Result<u64, DbError> {

@@ -96,10 +96,11 @@ async fn reach(databases: &Databases, target: i64, import: &mut Child) -> i64 {
 /// Everything but the declarations, whose instants are those of the start.
 pub(crate) async fn content(databases: &Databases, slug: &str) -> Content {
     let (db, entry) = log(databases, slug).await;
-    let sql = "select stream, revision, id, kind, payload
+    let sql = "select stream.name, event.revision, event.id, event.kind, event.payload
                from event
-               where log = $1 and stream not like 'declaration-%'
-               order by stream, revision";
+               join stream on stream.log = event.log and stream.first_position = event.stream
+               where event.log = $1 and stream.name not like 'declaration-%'
+               order by stream.name, event.revision";
     db.fetch_all(Statement::new(sql, vec![i64::from(entry.id).into()])).await.expect("the log reads")
 }
 

@@ -61,6 +61,16 @@ impl Known {
         }
     }
 
+    /// A batch is on disk. Streams whose first position only the database knows are not remembered: a stream that is known
+    /// here is known with its number.
+    pub(crate) fn wrote(&mut self, batch: &Batch<'_>) {
+        let streams = batch.new_streams.iter().chain(&batch.changed_streams);
+        for (stream, state) in streams.filter(|(_, state)| state.first.is_some()) {
+            self.streams.put(stream, *state);
+        }
+        self.head = batch.head;
+    }
+
     pub(crate) fn mark_examined(&mut self, requests: impl IntoIterator<Item = usize>) {
         self.examined.extend(requests);
     }
@@ -263,13 +273,17 @@ impl<'a> Admitting<'a, '_> {
                 let position = self.position() + 1;
                 let now = &mut self.touched[index].1.now;
                 now.revision += 1;
+                if now.revision == 0 {
+                    now.first = Some(position);
+                }
                 now.tombstoned = event.kind == system::TOMBSTONE;
-                let revision = now.revision;
+                let (first, revision) = (now.first, now.revision);
                 let place = Place { position, stream: &write.stream, revision, recorded_at: self.recorded_at };
                 self.hash = event_hash(&self.hash, place, event, digests);
                 self.ids.insert((index, event.id), (revision, position));
                 self.events.push(NewRow {
                     stream: &write.stream,
+                    first,
                     revision,
                     id: event.id,
                     kind: &event.kind,

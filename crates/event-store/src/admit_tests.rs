@@ -31,6 +31,10 @@ impl Simulated {
         self.streams.get(stream).copied().unwrap_or(StreamState::ABSENT)
     }
 
+    fn first(&self, stream: &str) -> Option<i64> {
+        self.events.iter().position(|event| event.0 == stream).map(|index| index as i64 + 1)
+    }
+
     fn find(&self, stream: &str, id: Uuid) -> Option<EventRow> {
         let of_stream = self.events.iter().enumerate().filter(|(_, event)| event.0 == stream);
         of_stream.enumerate().find(|(_, (_, event))| event.1 == id).map(|(revision, (index, _))| EventRow {
@@ -58,8 +62,7 @@ impl Simulated {
             operations: batch.operations.iter().map(|operation| operation.id).collect(),
             events: batch.unknown_events.iter().map(|(stream, id)| ((*stream).to_owned(), *id)).collect(),
         });
-        let wrong =
-            batch.assumed.iter().filter(|(stream, revision)| self.state(stream) != StreamState::live(*revision));
+        let wrong = batch.assumed.iter().filter(|(stream, revision)| !self.state(stream).is_live(*revision));
         known.streams = wrong.map(|(stream, _)| ((*stream).to_owned(), self.state(stream))).collect();
         if !known.is_empty() {
             return Committed::Known(known);
@@ -68,14 +71,20 @@ impl Simulated {
             assert_eq!(self.find(event.stream, event.id), None, "an id is written twice");
             self.events.push((event.stream.to_owned(), event.id));
             self.hashes.push(event.hash);
+            if event.first.is_none() {
+                assert!(batch.assumed.iter().any(|(stream, _)| *stream == event.stream), "nobody looks its number up");
+            }
+            assert!(event.first.is_none_or(|first| Some(first) == self.first(event.stream)), "a number is wrong");
         }
         for (stream, state) in &batch.new_streams {
             assert!(self.streams.insert((*stream).to_owned(), *state).is_none(), "a new stream exists");
         }
         for (stream, state) in &batch.changed_streams {
-            assert!(self.streams.insert((*stream).to_owned(), *state).is_some(), "a changed stream is missing");
+            let state = StreamState { first: state.first.or(self.first(stream)), ..*state };
+            assert!(self.streams.insert((*stream).to_owned(), state).is_some(), "a changed stream is missing");
         }
         for (stream, state) in &self.streams {
+            assert_eq!(state.first, self.first(stream), "the number of {stream} is wrong");
             let count = self.events.iter().filter(|event| event.0 == *stream).count() as i64;
             assert_eq!(state.revision, count - 1, "revisions of {stream} are not contiguous");
         }
@@ -155,10 +164,7 @@ fn settle(known: &mut Known, log: &mut Simulated, requests: &[Request]) -> Vec<&
         let outcome = if admission.batch.events.is_empty() { Committed::Yes } else { log.commit(&admission.batch) };
         match outcome {
             Committed::Yes => {
-                for (stream, state) in admission.batch.new_streams.iter().chain(&admission.batch.changed_streams) {
-                    known.streams.put(stream, *state);
-                }
-                known.head = admission.batch.head;
+                known.wrote(&admission.batch);
                 known.forget_batch();
                 return admission.answers.iter().map(said).collect();
             }

@@ -5,27 +5,38 @@ use db::{Dialects, Statement, Value};
 use crate::record::record_columns;
 use crate::{Direction, Filter, From};
 
-/// A stream's visible events.
+/// The name of the stream of event `e`: its own if it is the first, else that of the first.
+macro_rules! name {
+    () => {
+        "coalesce(e.stream_name, (select o.stream_name from event o where o.log = e.log and o.position = e.stream))"
+    };
+}
+
+/// A stream's visible events. Its row is read first, by name, whatever the planner thinks of the two tables: a key that is
+/// compared with one value leaves the events in the order of their index.
+macro_rules! visible {
+    ($range:literal, $order:literal) => {
+        concat!(
+            "select ",
+            record_columns!("cast($2 as text)"),
+            " from event e
+            where e.log = $1
+                and e.stream = (select first_position from stream where log = $1 and name = $2 and not tombstoned)
+                and e.revision >= (select truncated_before from stream where log = $1 and name = $2)
+                and e.revision ",
+            $range,
+            " $3
+            order by e.revision",
+            $order,
+            " limit $4"
+        )
+    };
+}
+
 pub(crate) fn stream(log: i32, stream: &str, from: From, direction: Direction, limit: usize) -> Statement {
     let sql = match direction {
-        Direction::Forward => concat!(
-            "select ",
-            record_columns!(),
-            " from event e
-            join stream s on s.log = e.log and s.stream = e.stream
-            where e.log = $1 and e.stream = $2 and e.revision >= $3 and e.revision >= s.truncated_before and not s.tombstoned
-            order by e.revision
-            limit $4"
-        ),
-        Direction::Backward => concat!(
-            "select ",
-            record_columns!(),
-            " from event e
-            join stream s on s.log = e.log and s.stream = e.stream
-            where e.log = $1 and e.stream = $2 and e.revision <= $3 and e.revision >= s.truncated_before and not s.tombstoned
-            order by e.revision desc
-            limit $4"
-        ),
+        Direction::Forward => visible!(">=", ""),
+        Direction::Backward => visible!("<=", " desc"),
     };
     Statement::new(sql, vec![log.into(), stream.into(), start(from, 0).into(), count(limit).into()])
 }
@@ -43,7 +54,9 @@ macro_rules! filtered {
                 $prefixes,
                 " is null or exists (select 1 from json_each($",
                 $prefixes,
-                ") as prefix where substr(e.stream, 1, length(prefix.value)) = prefix.value)) and ($",
+                ") as prefix where substr(",
+                name!(),
+                ", 1, length(prefix.value)) = prefix.value)) and ($",
                 $kinds,
                 " is null or e.kind in (select value from json_each($",
                 $kinds,
@@ -59,7 +72,9 @@ macro_rules! filtered {
                 $prefixes,
                 "::json is null or exists (select 1 from json_array_elements_text($",
                 $prefixes,
-                "::json) as prefix (value) where starts_with(e.stream, prefix.value))) and ($",
+                "::json) as prefix (value) where starts_with(",
+                name!(),
+                ", prefix.value))) and ($",
                 $kinds,
                 "::json is null or e.kind in (select json_array_elements_text($",
                 $kinds,
@@ -77,12 +92,12 @@ pub(crate) fn log(log: i32, from: From, direction: Direction, limit: usize, filt
         let sql = match direction {
             Direction::Forward => concat!(
                 "select ",
-                record_columns!(),
+                record_columns!(name!()),
                 " from event e where e.log = $1 and e.position >= $2 order by e.position limit $3"
             ),
             Direction::Backward => concat!(
                 "select ",
-                record_columns!(),
+                record_columns!(name!()),
                 " from event e where e.log = $1 and e.position <= $2 order by e.position desc limit $3"
             ),
         };
@@ -90,10 +105,10 @@ pub(crate) fn log(log: i32, from: From, direction: Direction, limit: usize, filt
     }
     let sql = match direction {
         Direction::Forward => {
-            filtered!(record_columns!(), "e.position >= $2", "order by e.position limit $3", 4, 5)
+            filtered!(record_columns!(name!()), "e.position >= $2", "order by e.position limit $3", 4, 5)
         }
         Direction::Backward => {
-            filtered!(record_columns!(), "e.position <= $2", "order by e.position desc limit $3", 4, 5)
+            filtered!(record_columns!(name!()), "e.position <= $2", "order by e.position desc limit $3", 4, 5)
         }
     };
     values.extend(lists(filter));
@@ -104,8 +119,13 @@ pub(crate) fn log(log: i32, from: From, direction: Direction, limit: usize, filt
 pub(crate) fn page(log: i32, after: i64, until: i64, limit: usize, filter: &Filter) -> Statement {
     let mut values = vec![log.into(), after.into(), until.into(), count(limit).into()];
     values.extend(lists(filter));
-    let sql =
-        filtered!(record_columns!(), "e.position > $2 and e.position <= $3", "order by e.position limit $4", 5, 6);
+    let sql = filtered!(
+        record_columns!(name!()),
+        "e.position > $2 and e.position <= $3",
+        "order by e.position limit $4",
+        5,
+        6
+    );
     Statement::per_dialect(sql, values)
 }
 
@@ -114,14 +134,14 @@ pub(crate) fn scan(log: i32, after: i64, filter: &Filter) -> Statement {
     if filter.is_all() {
         let sql = concat!(
             "select ",
-            record_columns!(),
+            record_columns!(name!()),
             " from event e where e.log = $1 and e.position > $2 order by e.position"
         );
         return Statement::new(sql, vec![log.into(), after.into()]);
     }
     let mut values = vec![log.into(), after.into()];
     values.extend(lists(filter));
-    let sql = filtered!(record_columns!(), "e.position > $2", "order by e.position", 3, 4);
+    let sql = filtered!(record_columns!(name!()), "e.position > $2", "order by e.position", 3, 4);
     Statement::per_dialect(sql, values)
 }
 
@@ -135,7 +155,7 @@ pub(crate) fn hash_at(log: i32, position: i64) -> Statement {
 
 pub(crate) fn stream_status(log: i32, stream: &str) -> Statement {
     Statement::new(
-        "select revision, truncated_before, tombstoned from stream where log = $1 and stream = $2",
+        "select revision, truncated_before, tombstoned from stream where log = $1 and name = $2",
         vec![log.into(), stream.into()],
     )
 }
@@ -150,11 +170,14 @@ pub(crate) fn operation(log: i32, id: [u8; 32]) -> Statement {
 /// The last revision that each stream got between two positions.
 pub(crate) fn revisions(log: i32, first: i64, last: i64) -> Statement {
     Statement::new(
-        "select stream, max(revision)
-         from event
-         where log = $1 and position between $2 and $3
-         group by stream
-         order by min(position)",
+        "select (select stream_name from event where log = $1 and position = written.stream), last
+         from (
+             select stream, max(revision) as last, min(position) as first
+             from event
+             where log = $1 and position between $2 and $3
+             group by stream
+         ) as written
+         order by first",
         vec![log.into(), first.into(), last.into()],
     )
 }

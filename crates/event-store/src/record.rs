@@ -29,10 +29,10 @@ pub struct Record {
     pub hash: [u8; 32],
 }
 
-/// The columns of [`Record`], in the order it reads them.
+/// The columns of [`Record`], in the order it reads them; the argument finds the name of the stream.
 macro_rules! record_columns {
-    () => {
-        "e.position, e.stream, e.revision, e.id, e.kind, e.schema, e.payload, e.meta, e.recorded_at, e.hash"
+    ($name:expr) => {
+        concat!("e.position, ", $name, ", e.revision, e.id, e.kind, e.schema, e.payload, e.meta, e.recorded_at, e.hash")
     };
 }
 pub(crate) use record_columns;

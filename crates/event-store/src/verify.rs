@@ -82,7 +82,7 @@ pub enum VerifyError {
 
 /// Reads the whole log in one snapshot, while others append. `log` is its row of the directory.
 ///
-/// Memory does not grow with the events: it holds a name, a revision and two marks for each stream. Whether an id stands
+/// Memory does not grow with the events: it holds a name, a number, a revision and two marks for each stream. Whether an id stands
 /// twice in a stream is asked of the database, which can sort what does not fit.
 pub async fn verify(
     db: &db::Db,

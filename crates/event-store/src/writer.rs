@@ -151,10 +151,7 @@ impl<L: Log> Writer<L> {
         let Admission { batch, answers, writing, .. } = admission;
         self.figures.batch_requests.record(writing.len() as f64);
         self.figures.batch_events.record(batch.events.len() as f64);
-        for (stream, state) in batch.new_streams.iter().chain(&batch.changed_streams) {
-            self.known.streams.put(stream, *state);
-        }
-        self.known.head = batch.head;
+        self.known.wrote(&batch);
         let mut events = batch.events.iter().zip(batch.expected.position + 1..);
         let written = writing.into_iter().map(|index| {
             let count = match &answers[index] {

@@ -38,8 +38,10 @@ fn lost() -> DbError {
 fn other_event(log: &mut Simulated) {
     let hash = [log.head.position as u8; 32];
     let stream = format!("other-{}", log.head.position);
+    let position = log.head.position + 1;
     let event = NewRow {
         stream: &stream,
+        first: Some(position),
         revision: 0,
         id: Uuid::from_u128(1),
         kind: "o.x",
@@ -50,9 +52,9 @@ fn other_event(log: &mut Simulated) {
     };
     let batch = Batch {
         expected: log.head,
-        head: HeadRow { position: log.head.position + 1, hash, ..log.head },
+        head: HeadRow { position, hash, ..log.head },
         events: vec![event],
-        new_streams: vec![(&stream, StreamState::live(0))],
+        new_streams: vec![(&stream, StreamState { first: Some(position), ..StreamState::live(0) })],
         changed_streams: vec![],
         operations: vec![],
         unknown_events: vec![],

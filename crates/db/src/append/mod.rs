@@ -28,6 +28,8 @@ pub struct HeadRow {
 /// Where a stream stands; revision −1: it has no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamState {
+    /// The position of its first event, which is its number inside; none where it has no event, or was not read.
+    pub first: Option<i64>,
     pub revision: i64,
     pub truncated_before: i64,
     pub tombstoned: bool,
@@ -36,9 +38,14 @@ pub struct StreamState {
 impl StreamState {
     pub const ABSENT: Self = Self::live(-1);
 
-    /// A stream that was never truncated.
+    /// A stream that was not read and is taken to stand here, never truncated.
     pub const fn live(revision: i64) -> Self {
-        Self { revision, truncated_before: 0, tombstoned: false }
+        Self { first: None, revision, truncated_before: 0, tombstoned: false }
+    }
+
+    /// Whether a stream that was read stands where it was taken to stand.
+    pub fn is_live(&self, revision: i64) -> bool {
+        (self.revision, self.truncated_before, self.tombstoned) == (revision, 0, false)
     }
 }
 
@@ -86,6 +93,8 @@ pub struct Wanted {
 #[derive(Debug, Clone, Copy)]
 pub struct NewRow<'a> {
     pub stream: &'a str,
+    /// The position of the stream's first event; none where its stream is assumed: then the database knows.
+    pub first: Option<i64>,
     pub revision: i64,
     pub id: Uuid,
     pub kind: &'a str,

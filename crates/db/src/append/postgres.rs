@@ -60,14 +60,19 @@ impl Own {
             .bind(column(&batch.unknown_events, |event| event.1))
             .bind(column(&batch.assumed, |stream| stream.0))
             .bind(column(&batch.assumed, |stream| stream.1))
-            .bind(column(events, |event| event.stream))
+            .bind(column(events, |event| event.first))
+            .bind(column(events, |event| {
+                let told = event.first.is_none() || event.revision == 0;
+                told.then_some(event.stream)
+            }))
             .bind(column(events, |event| event.revision))
             .bind(column(events, |event| event.id))
             .bind(column(events, |event| event.kind))
             .bind(column(events, |event| event.schema))
             .bind(column(events, |event| event.payload))
             .bind(column(events, |event| event.meta))
-            .bind(events.iter().map(|event| &event.hash[..]).collect::<Vec<&[u8]>>());
+            .bind(events.iter().map(|event| &event.hash[..]).collect::<Vec<&[u8]>>())
+            .bind(column(&batch.new_streams, |stream| stream.1.first));
         let query = [&batch.new_streams, &batch.changed_streams].into_iter().fold(query, |query, streams| {
             query
                 .bind(column(streams, |stream| stream.0))
@@ -100,7 +105,7 @@ impl Own {
         for row in &rows {
             if let Some(row) = read(row, &mut facts)? {
                 let hash = row.bytes32(3)?;
-                head = Some(HeadRow { epoch: row.uuid(2)?, position: row.int(5)?, hash, recorded_at: row.at(8)? });
+                head = Some(HeadRow { epoch: row.uuid(2)?, position: row.int(5)?, hash, recorded_at: row.at(9)? });
             }
         }
         Ok((head.ok_or(DbError::NoRow)?, facts))
@@ -150,7 +155,12 @@ fn read<'r>(row: &'r PgRow, facts: &mut Facts) -> Result<Option<Row<'r>>, DbErro
         }),
         "stream" => facts.streams.push((
             row.text(1)?,
-            StreamState { revision: row.int(5)?, truncated_before: row.int(6)?, tombstoned: row.bool(7)? },
+            StreamState {
+                first: row.opt_int(7)?,
+                revision: row.int(5)?,
+                truncated_before: row.int(6)?,
+                tombstoned: row.bool(8)?,
+            },
         )),
         _ => return Ok(Some(row)),
     }

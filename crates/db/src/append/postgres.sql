@@ -2,9 +2,9 @@
 -- Nothing here locks but the update of the head row. Under read committed a second writer waits for it, finds the row
 -- changed, and its update matches nothing; then `head` is empty and so is every insert that draws from it.
 --
--- Each look-up is `lateral … limit 1`: one probe of the key for each thing asked, whatever the planner believes. A plain join,
--- planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`. The look-up of events
--- names an order that only the key on (log, stream, id) has, so that no other index of that table is taken.
+-- Each look-up is a `lateral` that the planner cannot dissolve: one probe of the key for each thing asked, whatever it believes. A
+-- plain join, planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`. The
+-- look-up of events names an order that only the key on (log, id) has, so that no other index of that table is taken.
 with known_operation as materialized (
     select o.id, o.fingerprint, o.first_position, o.last_position
     from unnest($8::bytea[]) as asked (id)
@@ -12,21 +12,23 @@ with known_operation as materialized (
         select id, fingerprint, first_position, last_position from operation where log = $1 and id = asked.id limit 1
     ) as o
 ), known_event as materialized (
-    select e.stream, e.id, e.revision, e.position
+    select asked.stream, e.id, e.revision, e.position
     from unnest($12::text[], $13::uuid[]) as asked (stream, id)
     cross join lateral (
         select stream, id, revision, position
         from event
-        where log = $1 and stream = asked.stream and id >= asked.id
+        where log = $1 and id between asked.id and asked.id
         order by id
-        limit 1
     ) as e
-    where e.id = asked.id
+    where e.stream = (select first_position from stream where log = $1 and name = asked.stream)
 ), wrong_stream as materialized (
-    select asked.stream, s.revision, s.truncated_before, s.tombstoned
+    select asked.stream, s.first_position, s.revision, s.truncated_before, s.tombstoned
     from unnest($14::text[], $15::bigint[]) as asked (stream, revision)
     left join lateral (
-        select revision, truncated_before, tombstoned from stream where log = $1 and stream = asked.stream limit 1
+        select first_position, revision, truncated_before, tombstoned
+        from stream
+        where log = $1 and name = asked.stream
+        limit 1
     ) as s on true
     where coalesce(s.revision, -1) <> asked.revision or s.truncated_before <> 0 or s.tombstoned
 ), head as (
@@ -38,35 +40,41 @@ with known_operation as materialized (
         and not exists (select from wrong_stream)
     returning log
 ), new_event as (
-    insert into event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)
-    select head.log, $3 + batch.ordinal, batch.stream, batch.revision, batch.id, batch.kind, batch.schema,
-        batch.payload, batch.meta, $7, batch.hash
-    from head, unnest($16::text[], $17::bigint[], $18::uuid[], $19::text[], $20::integer[], $21::bytea[], $22::bytea[],
-        $23::bytea[]) with ordinality as batch (stream, revision, id, kind, schema, payload, meta, hash, ordinal)
+    -- A stream that was assumed is known here alone.
+    insert into event (
+        log, schema, position, stream, revision, recorded_at, id, hash, kind, stream_name, meta, payload
+    )
+    select head.log, batch.schema, $3 + batch.ordinal,
+        coalesce(batch.stream, (select first_position from stream where log = $1 and name = batch.name)),
+        batch.revision, $7, batch.id, batch.hash, batch.kind, case batch.revision when 0 then batch.name end,
+        batch.meta, batch.payload
+    from head, unnest($16::bigint[], $17::text[], $18::bigint[], $19::uuid[], $20::text[], $21::integer[], $22::bytea[],
+        $23::bytea[], $24::bytea[])
+        with ordinality as batch (stream, name, revision, id, kind, schema, payload, meta, hash, ordinal)
 ), new_stream as (
-    insert into stream (log, stream, revision, truncated_before, tombstoned)
-    select head.log, batch.stream, batch.revision, batch.truncated_before, batch.tombstoned
-    from head, unnest($24::text[], $25::bigint[], $26::bigint[], $27::boolean[])
-        as batch (stream, revision, truncated_before, tombstoned)
+    insert into stream (log, tombstoned, first_position, revision, truncated_before, name)
+    select head.log, batch.tombstoned, batch.first_position, batch.revision, batch.truncated_before, batch.name
+    from head, unnest($25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::boolean[])
+        as batch (first_position, name, revision, truncated_before, tombstoned)
 ), changed_stream as (
     update stream
     set revision = batch.revision, truncated_before = batch.truncated_before, tombstoned = batch.tombstoned
-    from head, unnest($28::text[], $29::bigint[], $30::bigint[], $31::boolean[])
-        as batch (stream, revision, truncated_before, tombstoned)
-    cross join lateral (select ctid as place from stream where log = $1 and stream = batch.stream limit 1) as found
+    from head, unnest($30::text[], $31::bigint[], $32::bigint[], $33::boolean[])
+        as batch (name, revision, truncated_before, tombstoned)
+    cross join lateral (select ctid as place from stream where log = $1 and name = batch.name limit 1) as found
     where stream.ctid = found.place
 ), new_operation as (
-    insert into operation (log, id, fingerprint, first_position, last_position)
-    select head.log, batch.id, batch.fingerprint, batch.first_position, batch.last_position
+    insert into operation (log, first_position, last_position, id, fingerprint)
+    select head.log, batch.first_position, batch.last_position, batch.id, batch.fingerprint
     from head, unnest($8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[])
         as batch (id, fingerprint, first_position, last_position)
 )
-select 'committed', null::text, null::uuid, null::bytea, null::bytea, 0::bigint, 0::bigint, false from head
+select 'committed', null::text, null::uuid, null::bytea, null::bytea, 0::bigint, 0::bigint, null::bigint, false from head
 union all
-select 'operation', null, null, id, fingerprint, first_position, last_position, false from known_operation
+select 'operation', null, null, id, fingerprint, first_position, last_position, null, false from known_operation
 union all
-select 'event', stream, id, null, null, revision, position, false from known_event
+select 'event', stream, id, null, null, revision, position, null, false from known_event
 union all
-select 'stream', stream, null, null, null, coalesce(revision, -1), coalesce(truncated_before, 0),
+select 'stream', stream, null, null, null, coalesce(revision, -1), coalesce(truncated_before, 0), first_position,
     coalesce(tombstoned, false)
 from wrong_stream

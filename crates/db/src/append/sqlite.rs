@@ -1,5 +1,6 @@
 //! The append on SQLite: several prepared statements in one `begin immediate`, through the writer's own connection.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -21,26 +22,28 @@ const HASH_AT: &str = "select hash from event where log = $1 and position = $2";
 const OPERATIONS: &str = "select o.id, o.fingerprint, o.first_position, o.last_position
 from json_each($2) as asked
 cross join operation o on o.log = $1 and o.id = unhex(asked.value)";
-const EVENTS: &str = "select e.stream, e.id, e.revision, e.position
+// The `+` leaves the id alone to choose the index: by its stream, each id would read the stream's every event.
+const EVENTS: &str = "select asked.value ->> 0, e.id, e.revision, e.position
 from json_each($2) as asked
-cross join event e on e.log = $1 and e.stream = asked.value ->> 0 and e.id = asked.value ->> 1";
-const STREAMS: &str = "select asked.value, s.revision, s.truncated_before, s.tombstoned
+cross join event e on e.log = $1 and e.id = asked.value ->> 1
+where +e.stream = (select first_position from stream where log = $1 and name = asked.value ->> 0)";
+const STREAMS: &str = "select asked.value, s.first_position, s.revision, s.truncated_before, s.tombstoned
 from json_each($2) as asked
-left join stream s on s.log = $1 and s.stream = asked.value
+left join stream s on s.log = $1 and s.name = asked.value
 order by asked.key";
 // New and changed alike, as one JSON array: a statement for each would cost more than all the rest of a batch.
-const PUT_STREAMS: &str = "insert into stream (log, stream, revision, truncated_before, tombstoned)
-select $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3
+const PUT_STREAMS: &str = "insert into stream (log, name, first_position, revision, truncated_before, tombstoned)
+select $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
 from json_each($2)
 where true
-on conflict (log, stream) do update set revision = excluded.revision,
+on conflict (log, name) do update set revision = excluded.revision,
     truncated_before = excluded.truncated_before, tombstoned = excluded.tombstoned";
 const INSERT_EVENTS: Insert = Insert {
-    into: "event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)",
-    columns: 11,
+    into: "event (log, schema, position, stream, revision, recorded_at, id, hash, kind, stream_name, meta, payload)",
+    columns: 12,
 };
 const INSERT_OPERATIONS: Insert =
-    Insert { into: "operation (log, id, fingerprint, first_position, last_position)", columns: 5 };
+    Insert { into: "operation (log, first_position, last_position, id, fingerprint)", columns: 5 };
 
 pub(super) struct Own {
     options: SqliteConnectOptions,
@@ -110,51 +113,60 @@ async fn write(connection: &mut SqliteConnection, log: i64, batch: &Batch<'_>) -
     if swap.execute(&mut *connection).await?.rows_affected() == 0 {
         return Ok(Committed::Moved);
     }
-    let known = known(connection, log, batch).await?;
+    let assumed = streams(connection, log, batch.assumed.iter().map(|(stream, _)| *stream)).await?;
+    let known = known(connection, log, batch, &assumed).await?;
     if !known.is_empty() {
         return Ok(Committed::Known(known));
     }
+    // A stream that was assumed is known here alone.
+    let assumed: HashMap<&str, Option<i64>> =
+        assumed.iter().map(|(stream, state)| (stream.as_str(), state.first)).collect();
+    let first = |stream: &str, first: Option<i64>| first.or_else(|| assumed.get(stream).copied().flatten());
     INSERT_EVENTS
         .run(connection, batch.events.iter().enumerate(), |arguments, (index, event)| {
             arguments.add(log)?;
-            arguments.add(expected.position + 1 + index as i64)?;
-            arguments.add(event.stream)?;
-            arguments.add(event.revision)?;
-            arguments.add(event.id.hyphenated().to_string())?;
-            arguments.add(event.kind)?;
             arguments.add(event.schema)?;
-            arguments.add(event.payload)?;
-            arguments.add(event.meta)?;
+            arguments.add(expected.position + 1 + index as i64)?;
+            arguments.add(first(event.stream, event.first))?;
+            arguments.add(event.revision)?;
             arguments.add(recorded_at.as_str())?;
-            arguments.add(&event.hash[..])
+            arguments.add(event.id.hyphenated().to_string())?;
+            arguments.add(&event.hash[..])?;
+            arguments.add(event.kind)?;
+            arguments.add((event.revision == 0).then_some(event.stream))?;
+            arguments.add(event.meta)?;
+            arguments.add(event.payload)
         })
         .await?;
     let streams = batch.new_streams.iter().chain(&batch.changed_streams).map(|(stream, state)| {
-        serde_json::json!([stream, state.revision, state.truncated_before, i64::from(state.tombstoned)])
+        let first = first(stream, state.first);
+        serde_json::json!([stream, first, state.revision, state.truncated_before, i64::from(state.tombstoned)])
     });
     let streams = serde_json::Value::Array(streams.collect()).to_string();
     sqlx::query(PUT_STREAMS).bind(log).bind(streams).execute(&mut *connection).await?;
     INSERT_OPERATIONS
         .run(connection, batch.operations.iter(), |arguments, operation| {
             arguments.add(log)?;
-            arguments.add(&operation.id[..])?;
-            arguments.add(operation.fingerprint.as_ref().map(|bytes| &bytes[..]))?;
             arguments.add(operation.first)?;
-            arguments.add(operation.last)
+            arguments.add(operation.last)?;
+            arguments.add(&operation.id[..])?;
+            arguments.add(operation.fingerprint.as_ref().map(|bytes| &bytes[..]))
         })
         .await?;
     Ok(Committed::Yes)
 }
 
 /// What the batch hoped nobody knew.
-async fn known(connection: &mut SqliteConnection, log: i64, batch: &Batch<'_>) -> Result<Facts, DbError> {
-    let assumed = batch.assumed.iter().map(|(stream, _)| *stream);
-    let mut streams = streams(connection, log, assumed).await?;
+async fn known(
+    connection: &mut SqliteConnection,
+    log: i64,
+    batch: &Batch<'_>,
+    assumed: &[(String, StreamState)],
+) -> Result<Facts, DbError> {
     // They come in the order they were asked for.
-    let mut expected = batch.assumed.iter();
-    streams.retain(|(_, state)| expected.next().is_none_or(|(_, revision)| *state != StreamState::live(*revision)));
+    let wrong = assumed.iter().zip(&batch.assumed).filter(|((_, state), (_, revision))| !state.is_live(*revision));
     Ok(Facts {
-        streams,
+        streams: wrong.map(|(stream, _)| stream.clone()).collect(),
         operations: operations(connection, log, batch.operations.iter().map(|operation| &operation.id)).await?,
         events: events_known(connection, log, batch.unknown_events.iter().copied()).await?,
     })
@@ -203,7 +215,12 @@ async fn streams(
     let read = |row: &SqliteRow| {
         let row = Row::Sqlite(row);
         let state = match row.opt_int(1)? {
-            Some(revision) => StreamState { revision, truncated_before: row.int(2)?, tombstoned: row.bool(3)? },
+            Some(first) => StreamState {
+                first: Some(first),
+                revision: row.int(2)?,
+                truncated_before: row.int(3)?,
+                tombstoned: row.bool(4)?,
+            },
             None => StreamState::ABSENT,
         };
         Ok((row.text(0)?, state))

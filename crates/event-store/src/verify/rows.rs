@@ -16,8 +16,10 @@ pub struct HeadRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
     pub position: i64,
-    pub stream: Vec<u8>,
+    /// The position of its stream's first event.
+    pub stream: i64,
     pub revision: i64,
+    pub stream_name: Option<Vec<u8>>,
     pub id: Vec<u8>,
     pub kind: Vec<u8>,
     pub schema: i64,
@@ -30,14 +32,15 @@ pub struct EventRow {
 /// An id that one stream holds more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TwinRow {
-    pub stream: Vec<u8>,
+    pub stream: i64,
     pub id: Vec<u8>,
 }
 
 /// A row of `stream`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRow {
-    pub stream: Vec<u8>,
+    pub name: Vec<u8>,
+    pub first_position: i64,
     pub revision: i64,
     pub truncated_before: i64,
     /// 0 or 1.
@@ -63,7 +66,7 @@ impl EventRow {
     /// In order of position.
     pub fn all(log: i32) -> Statement {
         stored(
-            "select position, @stream, revision, @id, @kind, cast(schema as bigint), payload, meta, @recorded_at, hash
+            "select position, stream, revision, @stream_name, @id, @kind, cast(schema as bigint), payload, meta, @recorded_at, hash
              from event
              where log = $1
              order by position",
@@ -75,7 +78,7 @@ impl EventRow {
 impl TwinRow {
     pub fn all(log: i32) -> Statement {
         stored(
-            "select @stream, @id
+            "select stream, @id
              from event
              where log = $1
              group by stream, id
@@ -89,10 +92,10 @@ impl TwinRow {
 impl StreamRow {
     pub fn all(log: i32) -> Statement {
         stored(
-            "select @stream, revision, truncated_before, cast(cast(tombstoned as integer) as bigint)
+            "select @name, first_position, revision, truncated_before, cast(cast(tombstoned as integer) as bigint)
              from stream
              where log = $1
-             order by stream",
+             order by name",
             log,
         )
     }
@@ -126,7 +129,8 @@ fn stored(sql: &'static str, log: i32) -> Statement {
     Statement::new(sql, vec![log.into()])
         .fill_per_dialect("@epoch", "cast(epoch as blob)", "convert_to(cast(epoch as text), 'UTF8')")
         .fill_per_dialect("@id", "cast(id as blob)", "convert_to(cast(id as text), 'UTF8')")
-        .fill_per_dialect("@stream", "cast(stream as blob)", "convert_to(stream, 'UTF8')")
+        .fill_per_dialect("@stream_name", "cast(stream_name as blob)", "convert_to(stream_name, 'UTF8')")
+        .fill_per_dialect("@name", "cast(name as blob)", "convert_to(name, 'UTF8')")
         .fill_per_dialect("@kind", "cast(kind as blob)", "convert_to(kind, 'UTF8')")
         .fill_per_dialect("@recorded_at", "cast(recorded_at as blob)", POSTGRES_INSTANT)
 }
@@ -141,32 +145,34 @@ impl ReadRow for EventRow {
     fn read(row: &Row<'_>) -> Result<Self, DbError> {
         Ok(Self {
             position: row.int(0)?,
-            stream: row.bytes(1)?,
+            stream: row.int(1)?,
             revision: row.int(2)?,
-            id: row.bytes(3)?,
-            kind: row.bytes(4)?,
-            schema: row.int(5)?,
-            payload: row.bytes(6)?,
-            meta: row.bytes(7)?,
-            recorded_at: row.bytes(8)?,
-            hash: row.bytes(9)?,
+            stream_name: row.opt_bytes(3)?,
+            id: row.bytes(4)?,
+            kind: row.bytes(5)?,
+            schema: row.int(6)?,
+            payload: row.bytes(7)?,
+            meta: row.bytes(8)?,
+            recorded_at: row.bytes(9)?,
+            hash: row.bytes(10)?,
         })
     }
 }
 
 impl ReadRow for TwinRow {
     fn read(row: &Row<'_>) -> Result<Self, DbError> {
-        Ok(Self { stream: row.bytes(0)?, id: row.bytes(1)? })
+        Ok(Self { stream: row.int(0)?, id: row.bytes(1)? })
     }
 }
 
 impl ReadRow for StreamRow {
     fn read(row: &Row<'_>) -> Result<Self, DbError> {
         Ok(Self {
-            stream: row.bytes(0)?,
-            revision: row.int(1)?,
-            truncated_before: row.int(2)?,
-            tombstoned: row.int(3)?,
+            name: row.bytes(0)?,
+            first_position: row.int(1)?,
+            revision: row.int(2)?,
+            truncated_before: row.int(3)?,
+            tombstoned: row.int(4)?,
         })
     }
 }

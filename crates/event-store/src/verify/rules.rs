@@ -4,6 +4,7 @@
 //! goes on from what is stored, so that one damaged row is one or two findings and not a thousand.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime};
 use sha2::{Digest, Sha256};
@@ -28,15 +29,19 @@ pub struct Verification {
     last_hash: [u8; 32],
     /// Whole microseconds since 1970.
     last_at: i64,
-    streams: HashMap<Vec<u8>, Stream>,
-    /// Streams met in events; the map is emptied by the rows of `stream`.
-    known: usize,
+    /// By the position of the first event.
+    streams: HashMap<i64, Stream>,
+    /// Where each name was given; emptied by the rows of `stream`.
+    numbers: HashMap<Arc<[u8]>, i64>,
+    /// Streams that begin in an event.
+    begun: usize,
     last_operation: i64,
     findings: Vec<Finding>,
     violations: u64,
 }
 
 struct Stream {
+    name: Arc<[u8]>,
     revision: i64,
     truncated_before: i64,
     tombstoned: bool,
@@ -52,7 +57,8 @@ impl Verification {
             last_hash: Sha256::new().chain_update(GENESIS).chain_update(slug).finalize().into(),
             last_at: 0,
             streams: HashMap::new(),
-            known: 0,
+            numbers: HashMap::new(),
+            begun: 0,
             last_operation: 0,
             findings: Vec::new(),
             violations: 0,
@@ -77,10 +83,13 @@ impl Verification {
         self.events += 1;
         self.check_position(row);
         self.check_words(row);
-        self.check_chain(row);
-        self.check_stream(row);
-        if row.kind == b"$metadata" {
-            self.check_metadata(row);
+        let stream = self.check_beginning(row);
+        self.check_chain(row, stream.as_ref().map(|(_, name)| &**name));
+        if let Some((number, name)) = stream {
+            self.check_stream(row, number, &name);
+            if row.kind == b"$metadata" {
+                self.check_metadata(row, &name);
+            }
         }
         self.last_position = row.position;
     }
@@ -100,15 +109,47 @@ impl Verification {
                 self.found(Some(row.position), what.to_owned());
             }
         };
-        refuse(!is_word(&row.stream, LONGEST_STREAM), "the stream's name is not 1–200 bytes of printable UTF-8");
+        let named = row.stream_name.as_ref().is_none_or(|name| is_word(name, LONGEST_STREAM));
+        refuse(!named, "the stream's name is not 1–200 bytes of printable UTF-8");
         refuse(!is_word(&row.kind, LONGEST_KIND), "the kind is not 1–100 bytes of printable UTF-8");
         refuse(row.payload.len() + row.meta.len() > LARGEST_EVENT, "payload and meta exceed 1,048,576 bytes");
         refuse(!(0..=i64::from(i32::MAX)).contains(&row.schema), "the schema is not a number of 31 bits");
         refuse(row.hash.len() != 32, "the stored hash has not 32 bytes");
     }
 
-    /// Rules 3 and 6.
-    fn check_chain(&mut self, row: &EventRow) {
+    /// Rule 4, where it speaks of numbers and names: the stream that an event says it is of, or none.
+    fn check_beginning(&mut self, row: &EventRow) -> Option<(i64, Arc<[u8]>)> {
+        if row.stream_name.is_some() != (row.revision == 0) {
+            let what =
+                if row.revision == 0 { "begins a stream without a name" } else { "names a stream it does not begin" };
+            self.found(Some(row.position), what.to_owned());
+        }
+        let Some(name) = &row.stream_name else {
+            let begun = self.streams.get(&row.stream).map(|stream| (row.stream, Arc::clone(&stream.name)));
+            if begun.is_none() {
+                let what =
+                    format!("is of the stream that begins at position {}, where none begins before it", row.stream);
+                self.found(Some(row.position), what);
+            }
+            return begun;
+        };
+        if row.stream != row.position {
+            self.found(Some(row.position), format!("begins a stream and says that position {} does", row.stream));
+        }
+        let name: Arc<[u8]> = name.as_slice().into();
+        if let Some(before) = self.numbers.get(&name) {
+            let what = format!("names stream {}, which began at position {before}", shown(&name));
+            self.found(Some(row.position), what);
+        }
+        let stream = Stream { name: Arc::clone(&name), revision: -1, truncated_before: 0, tombstoned: false };
+        self.streams.insert(row.position, stream);
+        self.begun += 1;
+        self.numbers.entry(Arc::clone(&name)).or_insert(row.position);
+        Some((row.position, name))
+    }
+
+    /// Rules 3 and 6. The hash covers the name: of an event whose stream has none it cannot be computed.
+    fn check_chain(&mut self, row: &EventRow, stream: Option<&[u8]>) {
         let (id, at) = (canonical_id(&row.id), canonical_instant(&row.recorded_at));
         if id.is_none() {
             self.found(Some(row.position), "the id is not 36 characters of a lower-case uuid".to_owned());
@@ -123,8 +164,8 @@ impl Verification {
             }
             Some(_) => {}
         }
-        if let (Some(id), Some(at)) = (id, at)
-            && hash_of(&self.last_hash, row, id, at).as_slice() != row.hash
+        if let (Some(id), Some(at), Some(stream)) = (id, at, stream)
+            && hash_of(&self.last_hash, row, stream, id, at).as_slice() != row.hash
         {
             self.found(Some(row.position), "the hash of what is stored is not the stored hash".to_owned());
         }
@@ -133,46 +174,38 @@ impl Verification {
     }
 
     /// Rule 4, and of rule 8 what events alone can break.
-    fn check_stream(&mut self, row: &EventRow) {
-        let name = || shown(&row.stream);
+    fn check_stream(&mut self, row: &EventRow, number: i64, name: &[u8]) {
+        let Some(stream) = self.streams.get_mut(&number) else { return };
         let ends = row.kind == b"$tombstone";
-        let (due, ended) = if let Some(stream) = self.streams.get_mut(&row.stream) {
-            let before = (stream.revision.saturating_add(1), stream.tombstoned);
-            stream.revision = row.revision;
-            stream.tombstoned |= ends;
-            before
-        } else {
-            let stream = Stream { revision: row.revision, truncated_before: 0, tombstoned: ends };
-            self.streams.insert(row.stream.clone(), stream);
-            self.known += 1;
-            (0, false)
-        };
+        let (due, ended) = (stream.revision.saturating_add(1), stream.tombstoned);
+        stream.revision = row.revision;
+        stream.tombstoned |= ends;
         if row.revision != due {
             self.found(
                 Some(row.position),
-                format!("revision {} of stream {} where {due} was due", row.revision, name()),
+                format!("revision {} of stream {} where {due} was due", row.revision, shown(name)),
             );
         }
         if ended {
-            self.found(Some(row.position), format!("follows the tombstone of stream {}", name()));
+            self.found(Some(row.position), format!("follows the tombstone of stream {}", shown(name)));
         }
-        if row.stream.starts_with(b"$$$$") {
-            self.found(Some(row.position), format!("{} is the metastream of a metastream", name()));
+        if name.starts_with(b"$$$$") {
+            self.found(Some(row.position), format!("{} is the metastream of a metastream", shown(name)));
         }
-        if ends && row.stream.starts_with(b"$$") {
-            self.found(Some(row.position), format!("a tombstone ends the metastream {}", name()));
+        if ends && name.starts_with(b"$$") {
+            self.found(Some(row.position), format!("a tombstone ends the metastream {}", shown(name)));
         }
     }
 
     /// The last `$tb` counts, judged by the stream as it stood then.
-    fn check_metadata(&mut self, row: &EventRow) {
-        let Some(target) = row.stream.strip_prefix(b"$$") else {
+    fn check_metadata(&mut self, row: &EventRow, name: &[u8]) {
+        let Some(target) = name.strip_prefix(b"$$") else {
             return self.found(Some(row.position), "$metadata outside of a metastream".to_owned());
         };
         let payload: Option<serde_json::Value> = serde_json::from_slice(&row.payload).ok();
         let truncated_before =
             payload.as_ref().and_then(|payload| payload.get("$tb")).and_then(serde_json::Value::as_i64);
-        let stream = self.streams.get_mut(target);
+        let stream = self.numbers.get(target).and_then(|number| self.streams.get_mut(number));
         let most = stream.as_ref().map_or(0, |stream| stream.revision.saturating_add(1));
         match (truncated_before, stream) {
             (Some(before), Some(stream)) if (0..=most).contains(&before) => stream.truncated_before = before,
@@ -183,13 +216,17 @@ impl Verification {
 
     /// Rule 5. The database looked for them.
     pub fn twin(&mut self, row: &TwinRow) {
-        self.found(None, format!("stream {} holds the id {} more than once", shown(&row.stream), shown(&row.id)));
+        self.found(
+            None,
+            format!("the stream of position {} holds the id {} more than once", row.stream, shown(&row.id)),
+        );
     }
 
     /// Rule 8.
     pub fn stream(&mut self, row: &StreamRow) {
-        let name = shown(&row.stream);
-        let Some(stream) = self.streams.remove(&row.stream) else {
+        let name = shown(&row.name);
+        let number = self.numbers.remove(row.name.as_slice());
+        let Some((number, stream)) = number.and_then(|number| Some((number, self.streams.remove(&number)?))) else {
             return self.found(None, format!("stream row {name} has no event"));
         };
         let mut compare = |column: &str, stored: i64, told: i64| {
@@ -197,6 +234,7 @@ impl Verification {
                 self.found(None, format!("stream row {name} has {column} {stored}, its events say {told}"));
             }
         };
+        compare("first_position", row.first_position, number);
         compare("revision", row.revision, stream.revision);
         compare("truncated_before", row.truncated_before, stream.truncated_before);
         compare("tombstoned", row.tombstoned, i64::from(stream.tombstoned));
@@ -220,14 +258,14 @@ impl Verification {
 
     pub fn finish(mut self) -> Report {
         self.check_head();
-        let mut without_row: Vec<_> = std::mem::take(&mut self.streams).into_keys().collect();
+        let mut without_row: Vec<_> = std::mem::take(&mut self.numbers).into_keys().collect();
         without_row.sort_unstable();
         for name in without_row {
             self.found(None, format!("stream {} has events and no stream row", shown(&name)));
         }
         Report {
             events: self.events,
-            streams: self.known,
+            streams: self.begun,
             head: Anchor { epoch: self.epoch, position: self.last_position, hash: self.last_hash },
             findings: self.findings,
             violations: self.violations,
@@ -264,16 +302,16 @@ impl Verification {
 }
 
 /// The page's hash. A number out of range was found before; here it only has to differ.
-fn hash_of(previous: &[u8; 32], row: &EventRow, id: Uuid, at: i64) -> [u8; 32] {
+fn hash_of(previous: &[u8; 32], row: &EventRow, stream: &[u8], id: Uuid, at: i64) -> [u8; 32] {
     let length = |bytes: &[u8]| (bytes.len() as u32).to_be_bytes();
-    let mut header = Vec::with_capacity(52 + row.stream.len() + row.kind.len());
+    let mut header = Vec::with_capacity(52 + stream.len() + row.kind.len());
     header.extend(row.position.to_be_bytes());
     header.extend(row.revision.to_be_bytes());
     header.extend(id.as_bytes());
     header.extend((row.schema as u32).to_be_bytes());
     header.extend(at.to_be_bytes());
-    header.extend(length(&row.stream));
-    header.extend(&row.stream);
+    header.extend(length(stream));
+    header.extend(stream);
     header.extend(length(&row.kind));
     header.extend(&row.kind);
     Sha256::new()
@@ -325,8 +363,9 @@ mod tests {
         assert_eq!(hex(verification.last_hash), "1339593334047fa60007ec0198aa578b2ba4a02ccb220d18d8438f6188b2420c");
         let row = EventRow {
             position: 1,
-            stream: b"request-0".to_vec(),
+            stream: 1,
             revision: 0,
+            stream_name: Some(b"request-0".to_vec()),
             id: b"00000000-0000-0000-0000-000000000007".to_vec(),
             kind: b"request.submitted".to_vec(),
             schema: 1,
@@ -337,7 +376,7 @@ mod tests {
         };
         let at = canonical_instant(&row.recorded_at).expect("an instant");
         assert_eq!(at, 1_709_208_000_000_001);
-        let hash = hash_of(&verification.last_hash, &row, canonical_id(&row.id).expect("an id"), at);
+        let hash = hash_of(&verification.last_hash, &row, b"request-0", canonical_id(&row.id).expect("an id"), at);
         assert_eq!(hex(hash), "69291b4b1dfc18b95a5c53b99528b351cb49d4095cd265dd1ab4c0a0b387a422");
     }
 

@@ -69,7 +69,7 @@ pub(super) async fn fill(store: &EventStore, events: usize) -> anyhow::Result<()
 /// The same columns as a record's, and nothing made of them.
 fn every_column(log: i32) -> Statement {
     Statement::new(
-        "select position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash
+        "select position, stream, stream_name, revision, id, kind, schema, payload, meta, recorded_at, hash
          from event
          where log = $1
          order by position",

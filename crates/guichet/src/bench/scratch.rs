@@ -110,32 +110,37 @@ pub(super) enum Raw {
 const RAW_POSTGRES: &str = "\
 create sequence guichet.raw_position;
 create table guichet.raw_event (
-    log bigint not null, position bigint not null, stream text collate \"C\" not null, revision bigint not null, id uuid not null,
-    kind text collate \"C\" not null, schema integer not null, payload bytea not null, meta bytea not null,
-    recorded_at timestamptz not null, hash bytea not null,
-    primary key (log, position), unique (log, stream, revision), unique (log, stream, id)
+    log integer not null, schema integer not null, position bigint not null, stream bigint not null, revision bigint not null,
+    recorded_at timestamptz not null, id uuid not null, hash bytea not null, kind text collate \"C\" not null,
+    stream_name text collate \"C\", meta bytea not null, payload bytea not null,
+    primary key (log, position), unique (log, stream, revision)
 );
+create index raw_event_id on guichet.raw_event (log, id);
 alter table guichet.raw_event alter column payload set storage external, alter column meta set storage external";
 
 const RAW_SQLITE: &str = "\
 create table raw_event (
-    log integer not null, position integer not null, stream text not null, revision integer not null, id text not null,
-    kind text not null, schema integer not null, payload blob not null, meta blob not null, recorded_at text not null,
-    hash blob not null,
-    primary key (log, position), unique (log, stream, revision), unique (log, stream, id)
-) strict";
+    log integer not null, schema integer not null, position integer not null, stream integer not null,
+    revision integer not null, recorded_at text not null, id text not null, hash blob not null, kind text not null,
+    stream_name text, meta blob not null, payload blob not null,
+    primary key (log, position), unique (log, stream, revision)
+) strict;
+create index raw_event_id on raw_event (log, id)";
 
 /// One row, one commit: what pgbench repeats.
 const INSERT_POSTGRES: &str = "\
-insert into guichet.raw_event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)
-values (1, nextval('guichet.raw_position'), 'bench-' || gen_random_uuid(), 0, gen_random_uuid(), 'bench.happened', 1,
-        repeat('x', 300)::bytea, repeat('m', 100)::bytea, now(), repeat('h', 32)::bytea);
+insert into guichet.raw_event
+    (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
+values (1, nextval('guichet.raw_position'), currval('guichet.raw_position'), 0, 'bench-' || gen_random_uuid(),
+        gen_random_uuid(), 'bench.happened', 1, repeat('x', 300)::bytea, repeat('m', 100)::bytea, now(),
+        repeat('h', 32)::bytea);
 ";
 
 const INSERT_SQLITE: &str = "\
-insert into raw_event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)
-values (1, (select coalesce(max(position), 0) + 1 from raw_event where log = 1), 'bench-' || hex(randomblob(16)), 0,
-        hex(randomblob(16)), 'bench.happened', 1, randomblob(300), randomblob(100), '2026-01-01T00:00:00.000000Z', randomblob(32))";
+insert into raw_event (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
+select 1, next.position, next.position, 0, 'bench-' || hex(randomblob(16)), hex(randomblob(16)), 'bench.happened', 1,
+    randomblob(300), randomblob(100), '2026-01-01T00:00:00.000000Z', randomblob(32)
+from (select coalesce(max(position), 0) + 1 as position from raw_event where log = 1) as next";
 
 impl Raw {
     pub(super) async fn insert(&self, clients: usize, time: Duration) -> anyhow::Result<Said> {

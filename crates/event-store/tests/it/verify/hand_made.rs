@@ -1,6 +1,8 @@
 //! A log made by hand from `docs/log-format.md`, without the store: what both verifiers are tried against, and the third
 //! program that computes the page's hash.
 
+use std::collections::HashMap;
+
 use db::{Db, DbError, Dialects, LogEntry, Statement, Value};
 use event_store::verify::Report;
 use event_store::verify::rows::{EventRow, HeadRow, OperationRow, StreamRow};
@@ -40,8 +42,9 @@ impl HandMade {
         made.add("request-2", "$tombstone", "{}");
         made.streams =
             [("$$request-1", 1, 0, 0), ("declaration-été", 0, 0, 0), ("request-1", 2, 2, 0), ("request-2", 1, 0, 1)]
-                .map(|(stream, revision, truncated_before, tombstoned)| StreamRow {
-                    stream: stream.into(),
+                .map(|(name, revision, truncated_before, tombstoned)| StreamRow {
+                    name: name.into(),
+                    first_position: made.first_position(name),
                     revision,
                     truncated_before,
                     tombstoned,
@@ -59,12 +62,20 @@ impl HandMade {
         made
     }
 
-    fn add(&mut self, stream: &str, kind: &str, payload: &str) {
+    /// Of the stream's first event; 0 where it has none.
+    fn first_position(&self, name: &str) -> i64 {
+        let named = self.events.iter().find(|event| event.stream_name.as_deref() == Some(name.as_bytes()));
+        named.map_or(0, |event| event.position)
+    }
+
+    fn add(&mut self, name: &str, kind: &str, payload: &str) {
         let position = self.events.len() as i64 + 1;
+        let first = self.first_position(name);
         self.events.push(EventRow {
             position,
-            stream: stream.into(),
-            revision: self.events.iter().filter(|event| event.stream == stream.as_bytes()).count() as i64,
+            stream: if first == 0 { position } else { first },
+            revision: self.events.iter().filter(|event| event.stream == first).count() as i64,
+            stream_name: (first == 0).then(|| name.into()),
             id: Uuid::from_u128(0xa1b2_c3d4_e5f6 << 64 | position as u128).to_string().into(),
             kind: kind.into(),
             schema: position % 3,
@@ -79,8 +90,13 @@ impl HandMade {
     /// Makes the chain and the head say what the events say, however wrong these are.
     pub(crate) fn chain(&mut self) {
         let mut hash = sha256(&[b"guichet-log-1\0", self.log.slug.as_bytes()]);
+        let mut names = HashMap::new();
         for event in &mut self.events {
-            hash = event_hash(&hash, event);
+            if let Some(name) = &event.stream_name {
+                names.insert(event.position, name.clone());
+            }
+            let number = if event.stream_name.is_some() { event.position } else { event.stream };
+            hash = event_hash(&hash, event, names.get(&number).map_or(b"", Vec::as_slice));
             event.hash.clone_from(&hash);
         }
         let last = self.events.last();
@@ -137,13 +153,14 @@ impl HandMade {
         });
         let events = self.events.iter().cloned().map(|row| {
             insert(
-                "insert into event (log, position, stream, revision, id, kind, schema, payload, meta, recorded_at, hash)
-                 values ($1, $2, text($3), $4, uuid($5), text($6), $7, $8, $9, instant($10), $11)",
+                "insert into event (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
+                 values ($1, $2, $3, $4, text($5), uuid($6), text($7), $8, $9, $10, instant($11), $12)",
                 vec![
                     log(),
                     row.position.into(),
                     row.stream.into(),
                     row.revision.into(),
+                    Value::Bytes(row.stream_name),
                     row.id.into(),
                     row.kind.into(),
                     row.schema.into(),
@@ -156,9 +173,16 @@ impl HandMade {
         });
         let streams = self.streams.iter().cloned().map(|row| {
             insert(
-                "insert into stream (log, stream, revision, truncated_before, tombstoned)
-                 values ($1, text($2), $3, $4, flag($5))",
-                vec![log(), row.stream.into(), row.revision.into(), row.truncated_before.into(), row.tombstoned.into()],
+                "insert into stream (log, name, first_position, revision, truncated_before, tombstoned)
+                 values ($1, text($2), $3, $4, $5, flag($6))",
+                vec![
+                    log(),
+                    row.name.into(),
+                    row.first_position.into(),
+                    row.revision.into(),
+                    row.truncated_before.into(),
+                    row.tombstoned.into(),
+                ],
             )
         });
         let operations = self.operations.iter().cloned().map(|row| {
@@ -180,7 +204,7 @@ impl HandMade {
 /// Text travels as bytes, so that SQLite also takes what is no UTF-8.
 fn insert(sql: &'static str, values: Vec<Value>) -> Statement {
     let mut statement = Statement::per_dialect(Dialects { sqlite: sql, postgres: sql }, values);
-    for n in 1..=11 {
+    for n in 1..=12 {
         let text = format!("convert_from(${n}, 'UTF8')");
         for (word, postgres) in [
             ("text", text.clone()),
@@ -199,7 +223,7 @@ fn sha256(parts: &[&[u8]]) -> Vec<u8> {
     Sha256::digest(parts.concat()).to_vec()
 }
 
-fn event_hash(previous: &[u8], event: &EventRow) -> Vec<u8> {
+fn event_hash(previous: &[u8], event: &EventRow, stream: &[u8]) -> Vec<u8> {
     let id = Uuid::parse_str(std::str::from_utf8(&event.id).expect("an ASCII id")).expect("an id");
     let at = std::str::from_utf8(&event.recorded_at).expect("an ASCII instant");
     let at = chrono::DateTime::parse_from_rfc3339(at).expect("an instant").timestamp_micros();
@@ -210,8 +234,8 @@ fn event_hash(previous: &[u8], event: &EventRow) -> Vec<u8> {
         id.as_bytes(),
         &(event.schema as u32).to_be_bytes(),
         &at.to_be_bytes(),
-        &length(&event.stream),
-        &event.stream,
+        &length(stream),
+        stream,
         &length(&event.kind),
         &event.kind,
     ]
