@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::Value;
+use crate::{Dialect, Value};
 
 /// A column of a bulk write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,14 @@ pub enum OnConflict<'a> {
 }
 
 impl Kind {
+    /// The column type of a table.
+    pub(crate) fn of(self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite(),
+            Dialect::Postgres => self.postgres(),
+        }
+    }
+
     /// The column type of a strict SQLite table.
     pub fn sqlite(self) -> &'static str {
         match self {
@@ -64,21 +72,10 @@ impl Kind {
     }
 }
 
-/// Each statement is a trip to SQLite's thread and back, which costs more than the rows in it: they travel in these
-/// numbers, so that few trips and few prepared texts serve any number of rows.
-pub(crate) const SQLITE_ROWS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
-
-pub(crate) fn sqlite_insert(table: &str, columns: &[Column], rows: usize, on_conflict: OnConflict<'_>) -> String {
-    let mut sql = format!("insert into {table} as held ({}) values ", names(columns));
-    for row in 0..rows {
-        let _ = write!(sql, "{}(", if row == 0 { "" } else { ", " });
-        // Bare marks: SQLite searches a list of names for each numbered one, which makes long statements slow.
-        for column in 0..columns.len() {
-            sql.push_str(if column == 0 { "?" } else { ", ?" });
-        }
-        sql.push(')');
-    }
-    sql + &conflict_clause(columns, on_conflict)
+pub(crate) fn sqlite_insert(table: &str, columns: &[Column], on_conflict: OnConflict<'_>) -> String {
+    let marks = list(columns.iter().map(|_| "?".to_owned()));
+    let insert = format!("insert into {table} as held ({}) values ({marks})", names(columns));
+    insert + &conflict_clause(columns, on_conflict)
 }
 
 pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnConflict<'_>) -> String {
@@ -89,10 +86,9 @@ pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnCo
 }
 
 /// `only_if`: a condition on the row, beside its key.
-pub(crate) fn sqlite_delete(table: &str, key: &[Column], only_if: Option<&str>, rows: usize) -> String {
-    let marks = format!("({})", list(key.iter().map(|_| "?".to_owned())));
-    let keys = list(std::iter::repeat_n(marks, rows));
-    format!("delete from {table} as target where ({}) in (values {keys}){}", names(key), condition(only_if))
+pub(crate) fn sqlite_delete(table: &str, key: &[Column], only_if: Option<&str>) -> String {
+    let matches = key.iter().map(|column| format!("target.{} = ?", column.name)).collect::<Vec<_>>().join(" and ");
+    format!("delete from {table} as target where {matches}{}", condition(only_if))
 }
 
 pub(crate) fn postgres_delete(table: &str, key: &[Column], only_if: Option<&str>) -> String {

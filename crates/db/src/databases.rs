@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::pool::Durability;
+use crate::sqlite::Durability;
 use crate::{Db, DbError, Location, ReadRow, Row, Statement, migrate};
 
 /// Every SQLite before this may corrupt a write-ahead log that is reset while it is read.
@@ -54,7 +54,7 @@ impl Databases {
         let server = match location {
             Location::Sqlite(root) => {
                 make_directory(root.clone()).await?;
-                let server = Db::sqlite(&root.join("server.db"), Durability::Full);
+                let server = Db::sqlite(root.join("server.db"), Durability::Full);
                 check_sqlite(&server).await?;
                 migrate::run(&server, migrate::DIRECTORY).await?;
                 server
@@ -146,7 +146,7 @@ impl Databases {
                     return Ok(db.clone());
                 }
                 make_directory(directory.clone()).await?;
-                let db = Db::sqlite(&directory.join(format!("{part}.db")), durability);
+                let db = Db::sqlite(directory.join(format!("{part}.db")), durability);
                 if !migrations.is_empty() {
                     migrate::run(&db, migrations).await?;
                 }

@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
+use rusqlite::ffi::{
+    SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE, SQLITE_ERROR,
+    SQLITE_INTERRUPT, SQLITE_MISMATCH, SQLITE_TOOBIG,
+};
+
 /// A failure of the database or of its use.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     #[error("the database refused or could not be reached")]
     Sql(#[from] sqlx::Error),
+    #[error("SQLite refused")]
+    Sqlite(#[from] rusqlite::Error),
     #[error("cannot prepare the directory {0}")]
     Directory(PathBuf, #[source] std::io::Error),
     #[error("`{0}` is neither sqlite:DIRECTORY nor postgres://…")]
@@ -15,14 +22,24 @@ pub enum DbError {
     Slug(String),
     #[error("SQLite {found} is older than {needed}, which first repaired its write-ahead log")]
     OldSqlite { found: String, needed: &'static str },
+    #[error("the database was made by a later program: it has migration {version}, which this one does not know")]
+    Newer { version: i64 },
+    #[error("migration {version} of the database is not the one that this program has")]
+    Migrated { version: i64 },
     #[error("column {column} holds {found}, which is not {wanted}")]
     Decode { column: usize, wanted: &'static str, found: String },
+    #[error("a year that four digits cannot write")]
+    Year,
     #[error("a task of the database ended early")]
     Task(#[from] tokio::task::JoinError),
     #[error("expected one row, found none")]
     NoRow,
     #[error("the database fell silent")]
     Silent,
+    #[error("every connection is in use, and stays so")]
+    NoConnection,
+    #[error("the database was closed")]
+    Closed,
     #[error("{0}")]
     Refused(String),
 }
@@ -33,20 +50,32 @@ impl DbError {
         match self {
             Self::Sql(sqlx::Error::Database(error)) => match error.code() {
                 // SQLSTATE classes: data exception, integrity constraint, syntax or access rule.
-                Some(code) if code.len() == 5 => matches!(&code[..2], "22" | "23" | "42"),
-                // SQLite result codes: constraint (19), mismatch (20), too big (18), generic error in the text (1).
-                Some(code) => matches!(code.parse::<i32>().map(|code| code & 0xff), Ok(1 | 18 | 19 | 20)),
+                Some(code) => matches!(code.get(..2), Some("22" | "23" | "42")),
                 None => false,
             },
             Self::Sql(error) => matches!(error, sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. }),
-            Self::Silent => false,
+            Self::Sqlite(error) => match error.sqlite_error() {
+                Some(error) => matches!(
+                    error.extended_code & 0xff,
+                    SQLITE_ERROR | SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH
+                ),
+                // The driver itself: a value or a statement that it cannot take.
+                None => true,
+            },
+            Self::Silent | Self::NoConnection => false,
             _ => true,
         }
     }
 
     /// Whether two processes inserted the same key at the same time.
     pub fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => error.is_unique_violation(),
+            Self::Sqlite(error) => error.sqlite_error().is_some_and(|error| {
+                matches!(error.extended_code, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY)
+            }),
+            _ => false,
+        }
     }
 
     /// Whether the connection died before it could answer. Pools do not ping at acquire, so a read simply tries another.
@@ -60,5 +89,11 @@ impl DbError {
             ),
             _ => false,
         }
+    }
+
+    /// Whether SQLite gave up a read because it may not wait or work where it was begun.
+    pub(crate) fn wants_a_thread(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        error.sqlite_error().is_some_and(|error| matches!(error.extended_code & 0xff, SQLITE_BUSY | SQLITE_INTERRUPT))
     }
 }

@@ -14,6 +14,7 @@ mod location;
 mod migrate;
 mod pool;
 mod row;
+mod sqlite;
 mod statement;
 mod tx;
 mod value;

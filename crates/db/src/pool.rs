@@ -1,9 +1,8 @@
 //! A database one can read and write: on SQLite one file with its single writer, on PostgreSQL a small pool.
 //!
-//! Every write, and every transaction, runs in a task of its own: a caller that hangs up cancels nothing, and sqlx 0.9
-//! cannot hand a half-begun transaction back to its pool (a dropped `begin` would).
+//! Every write, and every transaction, runs in a task of its own: a caller that hangs up cancels nothing.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqlSafeStr};
 use tokio::sync::mpsc;
 
+use crate::sqlite::{self, Durability, File};
 use crate::{DbError, Dialect, ReadRow, Row, Statement, Tx};
 
 /// A handle; clones share its connections.
@@ -23,58 +22,20 @@ pub struct Db(Pools);
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, options: SqliteConnectOptions },
-    Postgres { pool: PgPool, options: PgConnectOptions },
+    Sqlite(File),
+    Postgres { pool: PgPool, options: Box<PgConnectOptions> },
 }
 
-/// How much one file may lose when the power fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// Every commit is on disk before it is acknowledged.
-    Full,
-    /// The last commits of a disposable read model may go; what is left is consistent.
-    Normal,
-}
-
-const SQLITE_READERS: u32 = 4;
-/// In KiB, negative as SQLite wants it. Keys are random, so a writer touches pages all over its indexes.
-pub(crate) const WRITER_CACHE: &str = "-65536";
 const POSTGRES_CONNECTIONS: u32 = 16;
 const BUSY: Duration = Duration::from_secs(30);
-const ROWS_AHEAD: usize = 8;
-const ROWS_TOGETHER: usize = 256;
+const BUNDLES_AHEAD: usize = 8;
+pub(crate) const ROWS_TOGETHER: usize = 256;
 const TRIES: usize = 3;
 
 impl Db {
-    /// Opens, or makes, one SQLite file.
-    pub(crate) fn sqlite(file: &Path, durability: Durability) -> Self {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(BUSY)
-            .row_buffer_size(ROWS_TOGETHER)
-            .statement_cache_capacity(500)
-            .disable_statement_logging();
-        // Keys are random, so a batch touches pages all over the indexes: a late checkpoint writes each of them once for
-        // many commits. What the log has lies in the write-ahead file meanwhile, as durable as anywhere.
-        let options = options.pragma("wal_autocheckpoint", "10000");
-        let options = match durability {
-            // What is deleted here is deleted for good: keys that were destroyed leave no bytes on free pages.
-            Durability::Full => options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "on"),
-            Durability::Normal => options.synchronous(SqliteSynchronous::Normal),
-        };
-        let pool = || {
-            SqlitePoolOptions::new()
-                .test_before_acquire(false)
-                .acquire_timeout(BUSY)
-                .idle_timeout(None)
-                .max_lifetime(None)
-        };
-        let writer = pool().max_connections(1).connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
-        let readers = pool().max_connections(SQLITE_READERS);
-        let readers = readers.connect_lazy_with(options.clone().pragma("query_only", "on"));
-        Self(Pools::Sqlite { writer, readers, options })
+    /// One SQLite file, opened or made when first used.
+    pub(crate) fn sqlite(path: PathBuf, durability: Durability) -> Self {
+        Self(Pools::Sqlite(File::new(sqlite::Options { path, durability })))
     }
 
     /// A pool whose unqualified names live in `schema`. It connects when first used.
@@ -102,12 +63,12 @@ impl Db {
             .acquire_timeout(BUSY)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
-        Ok(Self(Pools::Postgres { pool, options }))
+        Ok(Self(Pools::Postgres { pool, options: Box::new(options) }))
     }
 
     pub fn dialect(&self) -> Dialect {
         match &self.0 {
-            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Sqlite(_) => Dialect::Sqlite,
             Pools::Postgres { .. } => Dialect::Postgres,
         }
     }
@@ -133,15 +94,11 @@ impl Db {
         self.fetch_optional(statement).await?.ok_or(DbError::NoRow)
     }
 
-    async fn read<R: ReadRow>(&self, statement: Statement) -> Result<Vec<R>, DbError> {
-        let text = statement.text(self.dialect());
+    async fn read<R: ReadRow + Send + 'static>(&self, statement: Statement) -> Result<Vec<R>, DbError> {
         match &self.0 {
-            Pools::Sqlite { readers, .. } => {
-                let query = sqlx::query_with(text, statement.sqlite_arguments()?);
-                let rows = query.fetch(readers).map(|row| R::read(&Row::Sqlite(&row?)));
-                rows.try_collect().await
-            }
+            Pools::Sqlite(file) => file.fetch(statement).await,
             Pools::Postgres { pool, .. } => {
+                let text = statement.text(Dialect::Postgres);
                 let query = sqlx::query_with(text, statement.postgres_arguments()?);
                 let rows = query.fetch(pool).map(|row| R::read(&Row::Postgres(&row?)));
                 rows.try_collect().await
@@ -155,10 +112,10 @@ impl Db {
         &self,
         statement: Statement,
     ) -> impl Stream<Item = Result<R, DbError>> + Send + Unpin + use<R> {
-        let (sender, mut receiver) = mpsc::channel::<Result<Vec<R>, DbError>>(ROWS_AHEAD);
+        let (sender, mut receiver) = mpsc::channel::<Result<Vec<R>, DbError>>(BUNDLES_AHEAD);
         let db = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = db.pour(statement, &sender).await {
+            if let Err(error) = db.pour(statement, sender.clone()).await {
                 let _ = sender.send(Err(error)).await; // nobody listens: nothing to report
             }
         });
@@ -167,22 +124,15 @@ impl Db {
             .try_flatten()
     }
 
-    async fn pour<R: ReadRow>(
+    async fn pour<R: ReadRow + Send + 'static>(
         &self,
         statement: Statement,
-        sender: &mpsc::Sender<Result<Vec<R>, DbError>>,
+        sender: mpsc::Sender<Result<Vec<R>, DbError>>,
     ) -> Result<(), DbError> {
-        let text = statement.text(self.dialect());
         match &self.0 {
-            Pools::Sqlite { readers, .. } => {
-                let mut connection = readers.acquire().await?;
-                let query = sqlx::query_with(text, statement.sqlite_arguments()?);
-                let rows = query.fetch(&mut *connection).map(|row| R::read(&Row::Sqlite(&row?)));
-                if !hand_out(rows, sender).await? {
-                    connection.close_on_drop();
-                }
-            }
+            Pools::Sqlite(file) => file.pour(statement, sender).await?,
             Pools::Postgres { pool, .. } => {
+                let text = statement.text(Dialect::Postgres);
                 let mut connection = pool.acquire().await?;
                 // Long reads follow an index that lies in their order. Before the first `analyze` PostgreSQL does not know
                 // that, and would sort everything before it sends the first row.
@@ -191,7 +141,7 @@ impl Db {
                     connection.execute(sqlx::raw_sql(begin)).await?;
                     let query = sqlx::query_with(text, statement.postgres_arguments()?);
                     let rows = query.fetch(&mut *connection).map(|row| R::read(&Row::Postgres(&row?)));
-                    let whole = hand_out(rows, sender).await?;
+                    let whole = hand_out(rows, &sender).await?;
                     if whole {
                         connection.execute("commit").await?;
                     }
@@ -214,13 +164,10 @@ impl Db {
     }
 
     async fn run(&self, statement: Statement) -> Result<u64, DbError> {
-        let text = statement.text(self.dialect());
         Ok(match &self.0 {
-            Pools::Sqlite { writer, .. } => {
-                let query = sqlx::query_with(text, statement.sqlite_arguments()?);
-                query.execute(writer).await?.rows_affected()
-            }
+            Pools::Sqlite(file) => file.execute(statement).await?,
             Pools::Postgres { pool, .. } => {
+                let text = statement.text(Dialect::Postgres);
                 let query = sqlx::query_with(text, statement.postgres_arguments()?);
                 query.execute(pool).await?.rows_affected()
             }
@@ -252,34 +199,12 @@ impl Db {
     {
         let db = self.clone();
         tokio::spawn(async move {
-            let mut tx = db.begin(writes).await?;
-            match work(&mut tx).await {
-                Ok(value) => tx.commit().await.map(|()| value),
-                Err(error) => {
-                    tx.rollback().await?;
-                    Err(error)
-                }
+            match &db.0 {
+                Pools::Sqlite(file) => file.transact(work, writes).await,
+                Pools::Postgres { pool, .. } => begin(pool, writes).await?.settle(work).await,
             }
         })
         .await?
-    }
-
-    async fn begin(&self, writes: bool) -> Result<Tx, DbError> {
-        let mut tries = 1;
-        loop {
-            let begun = match &self.0 {
-                Pools::Sqlite { writer, .. } if writes => writer.begin_with("begin immediate").await.map(Tx::Sqlite),
-                Pools::Sqlite { readers, .. } => readers.begin().await.map(Tx::Sqlite),
-                Pools::Postgres { pool, .. } if writes => pool.begin().await.map(Tx::Postgres),
-                Pools::Postgres { pool, .. } => {
-                    pool.begin_with("begin isolation level repeatable read read only").await.map(Tx::Postgres)
-                }
-            };
-            match begun.map_err(DbError::from) {
-                Err(error) if error.is_stale_connection() && tries < TRIES => tries += 1,
-                answer => return answer,
-            }
-        }
     }
 
     /// DDL text of several statements, in one transaction.
@@ -290,12 +215,10 @@ impl Db {
 
     /// Has the database check a statement without running it.
     pub async fn prepare(&self, statement: &Statement) -> Result<(), DbError> {
-        let text = AssertSqlSafe(statement.sql(self.dialect()).to_owned()).into_sql_str();
         match &self.0 {
-            Pools::Sqlite { readers, .. } => {
-                readers.acquire().await?.prepare(text).await?;
-            }
+            Pools::Sqlite(file) => file.prepare(statement.sql(Dialect::Sqlite)).await?,
             Pools::Postgres { pool, .. } => {
+                let text = AssertSqlSafe(statement.sql(Dialect::Postgres).to_owned()).into_sql_str();
                 pool.acquire().await?.prepare_with(text, &statement.postgres_types()).await?;
             }
         }
@@ -305,25 +228,37 @@ impl Db {
     /// Waits until every connection is closed; handles that are still about get an error.
     pub async fn close(&self) {
         match &self.0 {
-            Pools::Sqlite { writer, readers, .. } => {
-                readers.close().await;
-                writer.close().await;
-            }
+            Pools::Sqlite(file) => file.close().await,
             Pools::Postgres { pool, .. } => pool.close().await,
         }
     }
 
-    pub(crate) fn sqlite_options(&self) -> Option<&SqliteConnectOptions> {
+    pub(crate) fn sqlite_options(&self) -> Option<&sqlite::Options> {
         match &self.0 {
-            Pools::Sqlite { options, .. } => Some(options),
+            Pools::Sqlite(file) => Some(file.options()),
             Pools::Postgres { .. } => None,
         }
     }
 
     pub(crate) fn postgres_options(&self) -> Option<&PgConnectOptions> {
         match &self.0 {
-            Pools::Sqlite { .. } => None,
+            Pools::Sqlite(_) => None,
             Pools::Postgres { options, .. } => Some(options),
+        }
+    }
+}
+
+async fn begin(pool: &PgPool, writes: bool) -> Result<Tx, DbError> {
+    let mut tries = 1;
+    loop {
+        let begun = if writes {
+            pool.begin().await
+        } else {
+            pool.begin_with("begin isolation level repeatable read read only").await
+        };
+        match begun.map_err(DbError::from) {
+            Err(error) if error.is_stale_connection() && tries < TRIES => tries += 1,
+            answer => return answer.map(Tx::Postgres),
         }
     }
 }

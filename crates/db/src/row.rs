@@ -1,18 +1,17 @@
 //! Reading a row, whichever database it came from.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::postgres::{PgRow, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Decode, Row as _};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use crate::DbError;
+use crate::{DbError, sqlite};
 
 /// A row borrowed from the driver; columns are read by index, in the order the statement lists them.
 #[derive(Clone, Copy)]
 pub enum Row<'r> {
     #[doc(hidden)]
-    Sqlite(&'r SqliteRow),
+    Sqlite(&'r rusqlite::Row<'r>),
     #[doc(hidden)]
     Postgres(&'r PgRow),
 }
@@ -22,86 +21,79 @@ pub trait ReadRow: Sized {
     fn read(row: &Row<'_>) -> Result<Self, DbError>;
 }
 
+/// PostgreSQL's columns are not checked against their declared type, on purpose: they hold what was declared.
 impl<'r> Row<'r> {
-    /// Unchecked against the declared type on purpose: strict tables and typed columns hold what was declared, and
-    /// SQLite knows neither ids nor instants.
-    fn get<T>(&self, index: usize) -> Result<Option<T>, DbError>
-    where
-        T: Decode<'r, Sqlite> + Decode<'r, Postgres>,
-    {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get_unchecked(index)?,
-            Self::Postgres(row) => row.try_get_unchecked(index)?,
-        })
-    }
-
     pub fn opt_bool(&self, index: usize) -> Result<Option<bool>, DbError> {
-        self.get(index)
+        match self {
+            Self::Sqlite(row) => sqlite::bool(row, index),
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+        }
     }
 
     pub fn opt_int(&self, index: usize) -> Result<Option<i64>, DbError> {
-        self.get(index)
+        match self {
+            Self::Sqlite(row) => sqlite::int(row, index),
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+        }
     }
 
     pub fn opt_text(&self, index: usize) -> Result<Option<String>, DbError> {
-        self.get(index)
+        Ok(self.opt_str(index)?.map(str::to_owned))
     }
 
     /// Borrowed from the row, for readers that only look.
     pub fn opt_str(&self, index: usize) -> Result<Option<&'r str>, DbError> {
-        self.get(index)
+        match self {
+            Self::Sqlite(row) => sqlite::str(row, index),
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+        }
     }
 
     pub fn opt_uuid(&self, index: usize) -> Result<Option<Uuid>, DbError> {
         match self {
+            Self::Sqlite(row) => sqlite::uuid(row, index),
             Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
-            Self::Sqlite(_) => self.parse(index, "an id", |text| Uuid::try_parse(text).ok()),
         }
     }
 
     pub fn opt_at(&self, index: usize) -> Result<Option<DateTime<Utc>>, DbError> {
         match self {
+            Self::Sqlite(row) => sqlite::at(row, index),
             Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
-            Self::Sqlite(_) => self.parse(index, "an instant", |text| {
-                DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
-            }),
         }
     }
 
     pub fn opt_day(&self, index: usize) -> Result<Option<NaiveDate>, DbError> {
         match self {
+            Self::Sqlite(row) => sqlite::day(row, index),
             Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
-            Self::Sqlite(_) => self.parse(index, "a day", |text| text.parse().ok()),
         }
     }
 
     /// JSON as it was written.
     pub fn opt_json(&self, index: usize) -> Result<Option<String>, DbError> {
-        self.get(index)
+        self.opt_text(index)
     }
 
     pub fn opt_bytes(&self, index: usize) -> Result<Option<Vec<u8>>, DbError> {
-        self.get(index)
+        Ok(self.opt_blob(index)?.map(<[u8]>::to_vec))
+    }
+
+    fn opt_blob(&self, index: usize) -> Result<Option<&'r [u8]>, DbError> {
+        match self {
+            Self::Sqlite(row) => sqlite::bytes(row, index),
+            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+        }
     }
 
     /// A digest or a key of 32 bytes.
     pub fn opt_bytes32(&self, index: usize) -> Result<Option<[u8; 32]>, DbError> {
-        let Some(bytes) = self.get::<&[u8]>(index)? else { return Ok(None) };
+        let Some(bytes) = self.opt_blob(index)? else { return Ok(None) };
         bytes.try_into().map(Some).map_err(|_| DbError::Decode {
             column: index,
             wanted: "32 bytes",
             found: format!("{} bytes", bytes.len()),
         })
-    }
-
-    fn parse<T>(
-        &self,
-        index: usize,
-        wanted: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, DbError> {
-        let Some(text) = self.opt_str(index)? else { return Ok(None) };
-        parse(text).map(Some).ok_or_else(|| DbError::Decode { column: index, wanted, found: "other text".to_owned() })
     }
 }
 

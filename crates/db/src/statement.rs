@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use sqlx::postgres::{PgArguments, PgTypeInfo};
-use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::{DbError, Dialect, Value};
@@ -93,13 +92,8 @@ impl Statement {
         self.values.iter().map(Value::postgres_type).collect()
     }
 
-    pub(crate) fn sqlite_arguments(self) -> Result<SqliteArguments, DbError> {
-        let mut arguments = SqliteArguments::default();
-        self.values
-            .into_iter()
-            .try_for_each(|value| value.add_to_sqlite(&mut arguments))
-            .map_err(sqlx::Error::Encode)?;
-        Ok(arguments)
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.values
     }
 
     pub(crate) fn postgres_arguments(self) -> Result<PgArguments, DbError> {

@@ -1,15 +1,16 @@
 //! A transaction, on either database.
 
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
-use sqlx::{AssertSqlSafe, Executor, Postgres, SqlSafeStr, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Executor, Postgres, SqlSafeStr, Transaction};
 
 use crate::bulk::{self, Column, OnConflict};
-use crate::{DbError, Dialect, ReadRow, Row, Statement, Value};
+use crate::{DbError, Dialect, ReadRow, Row, Statement, Value, sqlite};
 
 /// Handed to the work of [`crate::Db::write`] and [`crate::Db::snapshot`]; they commit it.
 pub enum Tx {
     #[doc(hidden)]
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(sqlite::Transaction),
     #[doc(hidden)]
     Postgres(Transaction<'static, Postgres>),
 }
@@ -23,13 +24,10 @@ impl Tx {
     }
 
     pub async fn fetch_all<R: ReadRow + Send>(&mut self, statement: Statement) -> Result<Vec<R>, DbError> {
-        let text = statement.text(self.dialect());
         match self {
-            Self::Sqlite(tx) => {
-                let query = sqlx::query_with(text, statement.sqlite_arguments()?);
-                query.fetch(&mut **tx).map(|row| R::read(&Row::Sqlite(&row?))).try_collect().await
-            }
+            Self::Sqlite(tx) => tx.fetch(&statement),
             Self::Postgres(tx) => {
+                let text = statement.text(Dialect::Postgres);
                 let query = sqlx::query_with(text, statement.postgres_arguments()?);
                 query.fetch(&mut **tx).map(|row| R::read(&Row::Postgres(&row?))).try_collect().await
             }
@@ -46,15 +44,10 @@ impl Tx {
         statement: Statement,
         mut take: impl FnMut(R) + Send,
     ) -> Result<(), DbError> {
-        let text = statement.text(self.dialect());
         match self {
-            Self::Sqlite(tx) => {
-                let mut rows = sqlx::query_with(text, statement.sqlite_arguments()?).fetch(&mut **tx);
-                while let Some(row) = rows.try_next().await? {
-                    take(R::read(&Row::Sqlite(&row))?);
-                }
-            }
+            Self::Sqlite(tx) => tx.each(&statement, take)?,
             Self::Postgres(tx) => {
+                let text = statement.text(Dialect::Postgres);
                 let mut rows = sqlx::query_with(text, statement.postgres_arguments()?).fetch(&mut **tx);
                 while let Some(row) = rows.try_next().await? {
                     take(R::read(&Row::Postgres(&row))?);
@@ -66,13 +59,10 @@ impl Tx {
 
     /// The number of rows it touched.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
-        let text = statement.text(self.dialect());
         Ok(match self {
-            Self::Sqlite(tx) => {
-                let query = sqlx::query_with(text, statement.sqlite_arguments()?);
-                query.execute(&mut **tx).await?.rows_affected()
-            }
+            Self::Sqlite(tx) => tx.execute(&statement)?,
             Self::Postgres(tx) => {
+                let text = statement.text(Dialect::Postgres);
                 let query = sqlx::query_with(text, statement.postgres_arguments()?);
                 query.execute(&mut **tx).await?.rows_affected()
             }
@@ -81,13 +71,10 @@ impl Tx {
 
     /// Text of several statements without parameters.
     pub async fn script(&mut self, sql: &str) -> Result<(), DbError> {
-        let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()).into_sql_str());
         match self {
-            Self::Sqlite(tx) => {
-                tx.execute(script).await?;
-            }
+            Self::Sqlite(tx) => tx.script(sql)?,
             Self::Postgres(tx) => {
-                tx.execute(script).await?;
+                tx.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()).into_sql_str())).await?;
             }
         }
         Ok(())
@@ -103,9 +90,7 @@ impl Tx {
     ) -> Result<u64, DbError> {
         match self {
             _ if rows.is_empty() => Ok(0),
-            Self::Sqlite(_) => {
-                self.in_numbers(rows, |together| bulk::sqlite_insert(table, columns, together, on_conflict)).await
-            }
+            Self::Sqlite(tx) => tx.insert_rows(table, columns, &rows, on_conflict),
             Self::Postgres(_) => {
                 let sql = bulk::postgres_insert(table, columns, on_conflict);
                 self.run(&sql, [Value::Json(Some(bulk::json_rows(columns, rows)))]).await
@@ -138,9 +123,7 @@ impl Tx {
     ) -> Result<u64, DbError> {
         match self {
             _ if keys.is_empty() => Ok(0),
-            Self::Sqlite(_) => {
-                self.in_numbers(keys, |together| bulk::sqlite_delete(table, key, only_if, together)).await
-            }
+            Self::Sqlite(tx) => tx.delete_rows(table, key, &keys, only_if),
             Self::Postgres(_) => {
                 let sql = bulk::postgres_delete(table, key, only_if);
                 self.run(&sql, [Value::Json(Some(bulk::json_rows(key, keys)))]).await
@@ -148,40 +131,36 @@ impl Tx {
         }
     }
 
-    /// Many rows through a few statements, each for a fixed number of rows.
-    async fn in_numbers(&mut self, rows: Vec<Vec<Value>>, text: impl Fn(usize) -> String) -> Result<u64, DbError> {
-        let mut touched = 0;
-        let mut rows = rows.into_iter();
-        for together in bulk::SQLITE_ROWS {
-            if rows.len() < together {
-                continue;
-            }
-            let sql = text(together);
-            while rows.len() >= together {
-                touched += self.run(&sql, rows.by_ref().take(together).flatten()).await?;
-            }
-        }
-        Ok(touched)
-    }
-
     /// Runs text that this crate built for one database. The driver keeps it prepared.
     async fn run(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, DbError> {
         self.execute(Statement::built(sql, values.into_iter().collect())).await
     }
 
-    pub(crate) async fn commit(self) -> Result<(), DbError> {
-        let ended = match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
-        };
-        Ok(ended?)
+    /// Carries out some work and commits it, or not.
+    pub(crate) async fn settle<T, F>(mut self, work: F) -> Result<T, DbError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
+    {
+        match work(&mut self).await {
+            Ok(value) => self.commit().await.map(|()| value),
+            Err(error) => {
+                self.rollback().await?;
+                Err(error)
+            }
+        }
     }
 
-    pub(crate) async fn rollback(self) -> Result<(), DbError> {
-        let ended = match self {
-            Self::Sqlite(tx) => tx.rollback().await,
-            Self::Postgres(tx) => tx.rollback().await,
-        };
-        Ok(ended?)
+    async fn commit(self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit(),
+            Self::Postgres(tx) => Ok(tx.commit().await?),
+        }
+    }
+
+    async fn rollback(self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback(),
+            Self::Postgres(tx) => Ok(tx.rollback().await?),
+        }
     }
 }

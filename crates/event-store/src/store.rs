@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
-use db::append::create_head;
+use db::append::{create_head, drive};
 use db::{Db, DbError, LogEntry, ReadRow, Row};
 use futures_core::Stream;
 use futures_util::TryStreamExt;
@@ -39,6 +39,8 @@ pub enum StoreError {
     Db(#[from] DbError),
     #[error("the log was closed")]
     Closed,
+    #[error("the log's writer has no thread to run on")]
+    Thread(#[source] std::io::Error),
 }
 
 /// One log: a cheap clone, shared by everyone who reads it and appends to it. Its writer ends when the last clone is gone.
@@ -93,7 +95,7 @@ impl EventStore {
         let (sender, queue) = mpsc::channel(QUEUE);
         let figures = Figures::of(&entry.slug);
         let writer = Writer { log, known: Known::at(head), queue, ring: Arc::clone(&ring), clock, figures };
-        tokio::spawn(writer.run());
+        drive(&db, writer.run()).map_err(StoreError::Thread)?;
         let poll = tokio::spawn(poll(db.clone(), entry.id, Arc::clone(&ring))).abort_handle();
         Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), queue: sender, ring, poll })))
     }

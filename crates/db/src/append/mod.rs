@@ -9,9 +9,10 @@ mod postgres;
 mod sqlite;
 
 use chrono::{DateTime, Utc};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::{Db, DbError, Statement};
+use crate::{Db, DbError, Dialect, Statement};
 
 /// A digest, or a keyed hash.
 pub type Bytes32 = [u8; 32];
@@ -130,7 +131,7 @@ pub enum Committed {
     Known(Facts),
 }
 
-/// The writer's own connection: nobody else uses it, nobody can cancel what it runs.
+/// The writer's own connection: nobody else uses it, nobody can cancel what it runs. On SQLite its calls block ([`drive`]).
 pub struct Appender(Own);
 
 enum Own {
@@ -152,7 +153,7 @@ impl Appender {
     /// The head, and the facts asked for, as of one instant.
     pub async fn load(&mut self, wanted: &Wanted) -> Result<(HeadRow, Facts), DbError> {
         match &mut self.0 {
-            Own::Sqlite(own) => own.load(wanted).await,
+            Own::Sqlite(own) => own.load(wanted),
             Own::Postgres(own) => own.load(wanted).await,
         }
     }
@@ -160,7 +161,7 @@ impl Appender {
     /// Writes a batch, or nothing. After an error nobody knows which; sending it again is always safe.
     pub async fn commit(&mut self, batch: &Batch<'_>) -> Result<Committed, DbError> {
         match &mut self.0 {
-            Own::Sqlite(own) => own.commit(batch).await,
+            Own::Sqlite(own) => own.commit(batch),
             Own::Postgres(own) => own.commit(batch).await,
         }
     }
@@ -168,8 +169,24 @@ impl Appender {
     /// The hash of the event at a position: tells whose batch it was.
     pub async fn hash_at(&mut self, position: i64) -> Result<Option<Bytes32>, DbError> {
         match &mut self.0 {
-            Own::Sqlite(own) => own.hash_at(position).await,
+            Own::Sqlite(own) => own.hash_at(position),
             Own::Postgres(own) => own.hash_at(position).await,
+        }
+    }
+}
+
+/// Runs the loop of a log's writer, which has an [`Appender`], until it ends. On SQLite a commit is a call that waits for the
+/// disk, so the loop has a thread of its own there, which also spares each batch a trip to another one and back.
+pub fn drive(db: &Db, writer: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    match db.dialect() {
+        Dialect::Sqlite => {
+            let runtime = Handle::current();
+            let thread = std::thread::Builder::new().name("log writer".to_owned());
+            thread.spawn(move || runtime.block_on(writer)).map(drop)
+        }
+        Dialect::Postgres => {
+            tokio::spawn(writer);
+            Ok(())
         }
     }
 }
