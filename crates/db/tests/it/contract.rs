@@ -191,6 +191,64 @@ on_both_databases! {
         assert_eq!(all.len(), 200_000);
     }
 
+    async fn a_short_read_is_answered_at_once_and_a_long_one_keeps_nobody_waiting(fresh: Fresh) {
+        if fresh.dialect() == Dialect::Postgres {
+            return; // every read waits for the server there, and keeps no thread
+        }
+        let counted = |until: i64| {
+            let many = "with recursive n (i) as (select 1 union all select i + 1 from n where i < $1) select count(*) from n";
+            fresh.server().fetch_one::<(i64,)>(Statement::new(many, vec![until.into()]))
+        };
+        assert_eq!(counted(10).now_or_never().expect("answered where it was asked").expect("readable"), (10,));
+        let mut long = Box::pin(counted(300_000));
+        assert!((&mut long).now_or_never().is_none(), "the thread is given back");
+        assert_eq!(long.await.expect("readable"), (300_000,));
+    }
+
+    async fn a_column_of_another_kind_is_refused_and_not_quoted(fresh: Fresh) {
+        let told = fresh.server().fetch_one::<(i64,)>(Statement::new("select $1", vec!["secret".into()])).await;
+        let told = told.expect_err("text is no integer");
+        assert!(told.is_permanent(), "{told:?}");
+        assert!(!format!("{told:?}").contains("secret"));
+    }
+
+    async fn several_processes_open_a_new_place_at_once(fresh: Fresh) {
+        let place = match fresh.location() {
+            Location::Sqlite(folder) => Location::Sqlite(folder.join("elsewhere")),
+            Location::Postgres(url) => {
+                fresh.server().script("drop schema guichet cascade").await.expect("dropped");
+                Location::Postgres(url.clone())
+            }
+        };
+        let opening: Vec<_> = (0..8).map(|_| tokio::spawn({
+            let place = place.clone();
+            async move {
+                let databases = Databases::open(&place).await?;
+                let entry = databases.create_log("boston").await?;
+                databases.log(&entry).await?;
+                databases.close().await;
+                Ok::<_, DbError>(entry)
+            }
+        })).collect();
+        let mut entries = Vec::new();
+        for opened in opening {
+            entries.push(opened.await.expect("no panic").expect("opened"));
+        }
+        assert!(entries.iter().all(|entry| *entry == entries[0]));
+    }
+
+    async fn what_another_program_migrated_is_refused(fresh: Fresh) {
+        let server = fresh.server();
+        let refused = async || Databases::open(fresh.location()).await.map(drop).expect_err("refused");
+        server.script("insert into migration (version, sha256) select 4711, sha256 from migration where version = 1").await.expect("forged");
+        assert!(matches!(refused().await, DbError::Newer { version: 4711 }));
+        server.script("delete from migration where version = 4711").await.expect("mended");
+        Databases::open(fresh.location()).await.expect("whole again").close().await;
+        let other = Statement::new("update migration set sha256 = $1 where version = 1", vec![[7_u8; 32].into()]);
+        server.execute(other).await.expect("forged");
+        assert!(matches!(refused().await, DbError::Migrated { version: 1 }));
+    }
+
     async fn both_databases_accept_every_statement(fresh: Fresh) {
         for statement in db::statements() {
             let prepared = fresh.server().prepare(&statement).await;
