@@ -22,13 +22,15 @@ const OPERATION: &str = "select fingerprint, first_position, last_position from 
 const EVENT: &str = "select revision, position
 from event
 where log = ?1 and id = ?3 and +stream = (select first_position from stream where log = ?1 and name = ?2)";
-const STREAM: &str = "select first_position, revision, truncated_before, tombstoned from stream where log = ?1 and name = ?2";
+const STREAM: &str =
+    "select first_position, revision, truncated_before, tombstoned from stream where log = ?1 and name = ?2";
 const INSERT_EVENT: &str = "insert into event
 (log, schema, position, stream, revision, recorded_at, id, hash, kind, stream_name, meta, payload)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const INSERT_STREAM: &str = "insert into stream (log, name, first_position, revision, truncated_before, tombstoned)
 values (?1, ?2, ?3, ?4, ?5, ?6)";
-const UPDATE_STREAM: &str = "update stream set revision = ?3, truncated_before = ?4, tombstoned = ?5 where log = ?1 and name = ?2";
+const UPDATE_STREAM: &str =
+    "update stream set revision = ?3, truncated_before = ?4, tombstoned = ?5 where log = ?1 and name = ?2";
 const INSERT_OPERATION: &str = "insert into operation (log, first_position, last_position, id, fingerprint)
 values (?1, ?2, ?3, ?4, ?5)";
 

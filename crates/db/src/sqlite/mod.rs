@@ -4,7 +4,7 @@
 //! another thread and back. So a read begins where it is asked for, on the runtime's own thread, with a bounded number of
 //! steps; one that needs more, or would have to wait for a lock, begins again on a thread that may block. What writes, and
 //! what reads in several statements, has such a thread from its first statement to its last, so that each of them is a plain
-//! call there. docs/decisions/0009-drivers.md has the measurements.
+//! call there. docs/decisions/0010-drivers.md has the measurements.
 
 mod connection;
 mod lane;
