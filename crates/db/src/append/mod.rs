@@ -9,7 +9,6 @@ mod postgres;
 mod sqlite;
 
 use chrono::{DateTime, Utc};
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{Db, DbError, Dialect, Statement};
@@ -175,15 +174,11 @@ impl Appender {
     }
 }
 
-/// Runs the loop of a log's writer, which has an [`Appender`], until it ends. On SQLite a commit is a call that waits for the
-/// disk, so the loop has a thread of its own there, which also spares each batch a trip to another one and back.
+/// Runs the loop of a log's writer, which has an [`Appender`], until it ends or the runtime does. On SQLite a commit is a call
+/// that waits for the disk, so the loop has a thread of its own there, which also spares each batch a trip to another and back.
 pub fn drive(db: &Db, writer: impl Future<Output = ()> + Send + 'static) -> Result<(), DbError> {
     match db.dialect() {
-        Dialect::Sqlite => {
-            let runtime = Handle::current();
-            let thread = std::thread::Builder::new().name("log writer".to_owned());
-            thread.spawn(move || runtime.block_on(writer)).map(drop).map_err(DbError::Thread)
-        }
+        Dialect::Sqlite => sqlite::Thread::spawn(writer),
         Dialect::Postgres => {
             tokio::spawn(writer);
             Ok(())

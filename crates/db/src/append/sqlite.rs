@@ -3,8 +3,11 @@
 //! Every one of them is a call on the thread that polls it; [`super::drive`] gives the writer a thread that may wait for the disk.
 
 use std::collections::HashMap;
+use std::thread::{Builder, JoinHandle};
 
 use rusqlite::{Params, Row as SqliteRow, params};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, Wanted};
@@ -83,6 +86,45 @@ impl Own {
         let hash = one(&connection, HASH_AT, [self.log, position], |row| row.bytes32(0))?;
         self.connection = Some(connection);
         Ok(hash)
+    }
+}
+
+/// The thread of a writer. Whoever drops this waits until the thread has ended, so that no commit outlives its runtime.
+pub(super) struct Thread {
+    ends: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(super) fn spawn(writer: impl Future<Output = ()> + Send + 'static) -> Result<(), DbError> {
+        let runtime = Handle::current();
+        let (ends, mut ending) = oneshot::channel();
+        let work = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = &mut ending => {}
+                    () = writer => {}
+                }
+            });
+        };
+        let thread = Builder::new().name("log writer".to_owned()).spawn(work).map_err(DbError::Thread)?;
+        let mut kept = Self { ends: Some(ends), thread: Some(thread) };
+        // The runtime drops this task when it ends, and with it the thread.
+        tokio::spawn(async move {
+            if let Some(ends) = &mut kept.ends {
+                ends.closed().await;
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        drop(self.ends.take());
+        // A panic was told by its hook, and shows to whoever appends.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 

@@ -7,7 +7,7 @@ use db::{Databases, Dialect, Location, Statement};
 use event_store::{AppendError, Expected};
 use futures_util::FutureExt;
 use testkit::on_both_databases;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::harness::{assert_whole, one, open, put};
 
@@ -16,7 +16,21 @@ const LONG: Duration = Duration::from_mins(2);
 on_both_databases! {
     async fn a_full_queue_refuses_and_forgets_nothing_it_took(fresh: Fresh) {
         let store = open(&fresh).await;
-        // Polled once each, none awaited: the queue fills faster than any disk empties it.
+        let entry = fresh.create_log("quebec").await.expect("the log's entry");
+        let elsewhere = fresh.another_process().await.log(&entry).await.expect("open the log's database");
+        let (begun, has_begun) = oneshot::channel();
+        let (end, ends) = oneshot::channel::<()>();
+        let holder = tokio::spawn(async move {
+            elsewhere.write(move |tx| Box::pin(async move {
+                let hold = Statement::new("update log_head set position = position where log = $1", vec![entry.id.into()]);
+                tx.execute(hold).await?;
+                begun.send(()).expect("the test waits");
+                ends.await.expect("the test says when");
+                Ok(())
+            })).await
+        });
+        has_begun.await.expect("the head is held");
+        // Polled once each, none awaited: while another process holds the head, the queue fills and nothing empties it.
         let mut waiting = vec![];
         for n in 0..9000 {
             let store = store.clone();
@@ -26,6 +40,8 @@ on_both_databases! {
                 None => Ok(call),
             });
         }
+        end.send(()).expect("the holder waits");
+        holder.await.expect("no panic").expect("it commits");
         let (mut taken, mut refused) = (0, 0);
         for call in waiting {
             match call {
