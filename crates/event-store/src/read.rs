@@ -145,6 +145,16 @@ pub(crate) fn scan(log: i32, after: i64, filter: &Filter) -> Statement {
     Statement::per_dialect(sql, values)
 }
 
+/// Every event up to a position, stream by stream.
+pub(crate) fn scan_streams(log: i32, until: i64) -> Statement {
+    let sql = concat!(
+        "select ",
+        record_columns!(),
+        " from event e where e.log = $1 and e.position <= $2 order by e.stream, e.revision"
+    );
+    Statement::new(sql, vec![log.into(), until.into()])
+}
+
 pub(crate) fn head(log: i32) -> Statement {
     Statement::new("select epoch, position, hash from log_head where log = $1", vec![log.into()])
 }
@@ -207,6 +217,7 @@ pub fn statements() -> Vec<Statement> {
         page(1, 0, 0, 1, &Filter::all()),
         scan(1, 0, &Filter::all()),
         scan(1, 0, &some),
+        scan_streams(1, 1),
         head(1),
         hash_at(1, 1),
         stream_status(1, "a-b"),

@@ -233,6 +233,11 @@ impl EventStore {
         self.0.db.stream::<Record>(read::scan(self.0.log, after, &filter)).map_err(StoreError::Db)
     }
 
+    /// Every event up to a position as one long read, stream by stream, each from its first revision. Nothing is hidden.
+    pub fn scan_streams(&self, until: i64) -> impl Stream<Item = Result<Record, StoreError>> + Send + Unpin + use<> {
+        self.0.db.stream::<Record>(read::scan_streams(self.0.log, until)).map_err(StoreError::Db)
+    }
+
     /// Follows the log after a position: what is there, [`Delivery::CaughtUp`](crate::Delivery::CaughtUp), then what comes.
     pub fn subscribe(&self, after: i64, filter: Filter) -> Subscription {
         Subscription::new(self.0.db.clone(), self.0.log, after, filter, Arc::clone(&self.0.ring))

@@ -26,7 +26,6 @@ pub(crate) fn tell(bar: &ProgressBar) -> impl FnMut(Progress) + Send + use<> {
     move |progress| {
         bar.set_message(match progress.phase {
             Phase::Folding => "folding",
-            Phase::Writing => "writing",
             Phase::Reading => "reading",
         });
         bar.set_length(progress.total.unsigned_abs());

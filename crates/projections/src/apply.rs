@@ -256,6 +256,7 @@ mod tests {
     fn delivered(requests: u128, seed: u64) -> Vec<Delivered> {
         let record = |event: domain::codec::Recorded| Delivered {
             position: event.position,
+            revision: event.revision,
             hash: [0; 32],
             content: Content::Event(Box::new(event)),
         };
@@ -285,7 +286,7 @@ mod tests {
             let mut events = delivered(12, seed);
             events.reverse();
             for model in model::ALL {
-                let mut folding = model.folding(fold::Partition { index: 0, of: 1 });
+                let mut folding = model.folding();
                 for event in events.iter().filter_map(|record| record.event(model.reads())) {
                     prop_assert_eq!(folding.fold(event), Ok(()));
                 }

@@ -2,22 +2,23 @@
 
 use std::collections::HashMap;
 
-use db::DbError;
+use db::{DbError, Value};
 use event_store::{EventStore, StoreError};
 use futures_util::FutureExt;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
     Generation, ReadModels, Shape,
     digest::{self, Line},
-    fold::Finished,
     generation,
     model::{self, Model},
-    replay::{self, Cells, Phase, Progress, Tell, Unfoldable, Until},
+    replay::{self, Batch, Phase, Progress, Tell, Unfoldable, Until},
 };
 
 /// Differences that a report spells out, for each table.
 const SHOWN: usize = 5;
+const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
@@ -107,7 +108,6 @@ struct Comparing {
     model: &'static dyn Model,
     current: Option<Generation>,
     tables: Vec<Comparison>,
-    cells: Cells,
     checked: CheckedModel,
 }
 
@@ -131,10 +131,16 @@ pub async fn check(models: &ReadModels, tell: Tell<'_>) -> Result<CheckReport, C
         comparing.iter().map(|one| Until { model: one.model, position: one.foldable_until() }).collect();
     let last = until.iter().map(|until| until.position).max().unwrap_or(0);
     if last > 0 {
-        for partition in replay::partitions(last) {
-            let finished = replay::replay(models.store(), &until, partition, &mut *tell).await?;
-            for (one, finished) in comparing.iter_mut().zip(finished) {
-                one.compare(finished);
+        let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let compare = async {
+            while let Some(Batch { model, table, rows }) = batches.recv().await {
+                comparing[model].compare(table, &rows);
+            }
+        };
+        let (folded, ()) = tokio::join!(replay::replay(models.store(), &until, sender, tell), compare);
+        for (one, folded) in comparing.iter_mut().zip(folded?) {
+            if let Err(unfoldable) = folded {
+                one.checked.problem = Some(Problem::Unfoldable(unfoldable));
             }
         }
     }
@@ -184,7 +190,7 @@ impl Comparing {
         };
         let tables =
             model.shapes().into_iter().zip(tables).map(|(shape, lines)| Comparison::new(shape, lines)).collect();
-        Self { model, current, tables, cells: Cells::default(), checked }
+        Self { model, current, tables, checked }
     }
 
     /// A checkpoint that is not in the log is worth no fold.
@@ -204,30 +210,15 @@ impl Comparing {
         }
     }
 
-    fn compare(&mut self, finished: Result<Finished, Unfoldable>) {
-        let finished = match finished {
-            Ok(finished) => finished,
-            Err(unfoldable) => {
-                self.checked.problem = Some(Problem::Unfoldable(unfoldable));
-                return;
-            }
-        };
-        for (table, rows) in self.tables.iter_mut().zip(finished.tables) {
-            for values in &rows {
-                table.expect(Line::of(table.shape, values));
-            }
-        }
-        if let Some(shape) = self.model.cell_shape() {
-            self.cells.add(shape, finished.cells);
+    /// Rows that the log says there are.
+    fn compare(&mut self, table: usize, rows: &[Vec<Value>]) {
+        let table = &mut self.tables[table];
+        for values in rows {
+            table.expect(Line::of(table.shape, values));
         }
     }
 
     fn conclude(mut self) -> CheckedModel {
-        if let (Some(shape), Some(table)) = (self.model.cell_shape(), self.tables.last_mut()) {
-            for values in self.cells.into_rows(shape) {
-                table.expect(Line::of(shape, &values));
-            }
-        }
         if !matches!(self.checked.problem, Some(Problem::Diverged | Problem::NotFilled | Problem::Unfoldable(_))) {
             self.checked.tables = self.tables.into_iter().map(Comparison::conclude).collect();
         }

@@ -9,6 +9,8 @@ use crate::model;
 #[derive(Debug, Clone)]
 pub(crate) struct Delivered {
     pub(crate) position: i64,
+    /// In its stream, from 0.
+    pub(crate) revision: i64,
     pub(crate) hash: [u8; 32],
     pub(crate) content: Content,
 }
@@ -27,12 +29,8 @@ pub(crate) enum Content {
 
 impl Delivered {
     pub(crate) fn decode(record: Record) -> Self {
-        let (position, hash) = (record.position, record.hash);
-        Self { position, hash, content: content(record) }
-    }
-
-    pub(crate) fn other(record: &Record) -> Self {
-        Self { position: record.position, hash: record.hash, content: Content::Other }
+        let (position, revision, hash) = (record.position, record.revision, record.hash);
+        Self { position, revision, hash, content: content(record) }
     }
 
     /// The event, if a projection that reads `categories` folds it.

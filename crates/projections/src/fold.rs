@@ -3,14 +3,13 @@
 use std::{
     cell::Cell as Mark,
     collections::{BTreeMap, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use db::Value;
 use domain::codec::Recorded;
 
-use crate::{Cell, Difference, Projection, Tables, delivery::Delivered};
+use crate::{Cell, Difference, Projection, Tables, delivery::Delivered, model};
 
 /// What a run of events changes.
 pub(crate) struct Folded {
@@ -29,7 +28,7 @@ pub(crate) struct Poison {
 
 /// The scopes that a run of events touches.
 pub(crate) fn scopes<P: Projection>(run: &[Delivered]) -> Vec<&str> {
-    let mut scopes: Vec<&str> = run.iter().filter_map(|record| P::scope(record.event(P::READS)?)).collect();
+    let mut scopes: Vec<&str> = run.iter().filter_map(|record| Some(&*record.event(P::READS)?.stream)).collect();
     scopes.sort_unstable();
     scopes.dedup();
     scopes
@@ -46,11 +45,10 @@ pub(crate) fn fold<P: Projection>(mut rows: HashMap<String, P::Tables>, run: &[D
         for (place, record) in run.iter().enumerate() {
             index.set(place);
             let Some(event) = record.event(P::READS) else { continue };
-            let Some(scope) = P::scope(event) else { continue };
-            if !rows.contains_key(scope) {
-                rows.insert(scope.to_owned(), P::Tables::default());
+            if !rows.contains_key(&event.stream) {
+                rows.insert(event.stream.clone(), P::Tables::default());
             }
-            if let Some(rows) = rows.get_mut(scope) {
+            if let Some(rows) = rows.get_mut(&event.stream) {
                 P::fold(rows, event);
             }
         }
@@ -111,71 +109,58 @@ impl<C: Cell> Tally<C> {
     }
 }
 
-/// A share of the scopes, so that a long log is folded in memory a part at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Partition {
-    pub(crate) index: u64,
-    pub(crate) of: u64,
-}
-
-impl Partition {
-    pub(crate) fn holds(self, scope: &str) -> bool {
-        if self.of == 1 {
-            return true;
-        }
-        let mut hasher = DefaultHasher::new();
-        scope.hash(&mut hasher);
-        hasher.finish() % self.of == self.index
-    }
-}
-
-/// A whole log folded in memory, event by event, for one partition of the scopes.
+/// A log folded stream by stream, without a database.
 pub(crate) trait Folding: Send {
+    /// An event of the stream at hand.
     fn fold(&mut self, event: &Recorded) -> Result<(), String>;
-    /// The final rows, in the order in which their scopes first appeared, and the cells.
-    fn finish(self: Box<Self>) -> Finished;
-}
-
-/// Final rows of one partition.
-pub(crate) struct Finished {
-    /// One for each shape of the rows.
-    pub(crate) tables: Vec<Vec<Vec<Value>>>,
-    pub(crate) cells: Vec<Vec<Value>>,
+    /// The stream at hand has ended: its rows are final.
+    fn end_stream(&mut self);
+    /// The log has ended: the cells are final too.
+    fn end(&mut self);
+    /// The final rows of each table, by its index among the model's shapes, where there are at least so many.
+    fn take(&mut self, least: usize) -> Vec<(usize, Vec<Vec<Value>>)>;
 }
 
 pub(crate) struct Fold<P: Projection> {
-    partition: Partition,
-    places: HashMap<String, usize>,
-    scopes: Vec<P::Tables>,
+    /// Of the stream at hand.
+    rows: P::Tables,
+    cells: Tally<P::Cell>,
+    /// Final rows, for each shape.
+    tables: Vec<Vec<Vec<Value>>>,
 }
 
-impl<P: Projection> Fold<P> {
-    pub(crate) fn new(partition: Partition) -> Self {
-        Self { partition, places: HashMap::new(), scopes: Vec::new() }
+impl<P: Projection> Default for Fold<P> {
+    fn default() -> Self {
+        let tables = vec![Vec::new(); model::shapes::<P>().len()];
+        Self { rows: P::Tables::default(), cells: Tally::default(), tables }
     }
 }
 
 impl<P: Projection> Folding for Fold<P> {
     fn fold(&mut self, event: &Recorded) -> Result<(), String> {
-        let Some(scope) = P::scope(event).filter(|scope| self.partition.holds(scope)) else { return Ok(()) };
-        let place = self.places.get(scope).copied().unwrap_or_else(|| {
-            self.scopes.push(P::Tables::default());
-            self.places.insert(scope.to_owned(), self.scopes.len() - 1);
-            self.scopes.len() - 1
-        });
-        let rows = &mut self.scopes[place];
+        let rows = &mut self.rows;
         guarded(&Mark::new(0), || P::fold(rows, event)).map_err(|poison| poison.why)
     }
 
-    fn finish(self: Box<Self>) -> Finished {
-        let mut cells = Tally::<P::Cell>::default();
-        let mut tables = vec![Vec::new(); P::Tables::SHAPES.len()];
-        for scope in self.scopes {
-            cells.add(P::cells(&scope), 1);
-            for (table, rows) in tables.iter_mut().zip(scope.values()) {
-                table.extend(rows);
-            }
+    fn end_stream(&mut self) {
+        let rows = std::mem::take(&mut self.rows);
+        self.cells.add(P::cells(&rows), 1);
+        for (table, rows) in self.tables.iter_mut().zip(rows.values()) {
+            table.extend(rows);
         }
-        Finished { tables, cells: cells.into_rows() }
+    }
+
+    fn end(&mut self) {
+        self.end_stream();
+        if model::cell_shape::<P>().is_some()
+            && let Some(cells) = self.tables.last_mut()
+        {
+            *cells = std::mem::take(&mut self.cells).into_rows();
+        }
+    }
+
+    fn take(&mut self, least: usize) -> Vec<(usize, Vec<Vec<Value>>)> {
+        let full = self.tables.iter_mut().enumerate().filter(|(_, rows)| rows.len() >= least);
+        full.map(|(table, rows)| (table, std::mem::take(rows))).collect()
     }
 }

@@ -24,6 +24,10 @@ pub(crate) async fn after(store: &EventStore, position: i64) -> Result<LogPage, 
 }
 
 impl LogPage {
+    pub(crate) fn is_full(&self) -> bool {
+        self.run.len() >= PAGE
+    }
+
     /// False if the log was restored, forked or cut behind the checkpoint.
     pub(crate) fn continues(&self, generation: &Generation) -> bool {
         generation.position == 0 || self.anchor.is_some() && self.anchor == generation.hash

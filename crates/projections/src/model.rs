@@ -10,7 +10,7 @@ use crate::{
     apply::{self, Applied},
     delivery::Delivered,
     digest::Line,
-    fold::{Fold, Folding, Partition},
+    fold::{Fold, Folding},
     tables,
 };
 
@@ -28,7 +28,6 @@ pub(crate) trait Model: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i64;
     fn reads(&self) -> &'static [&'static str];
-    fn scope_is_stream(&self) -> bool;
     /// The tables of rows, then the table of cells if there is one.
     fn shapes(&self) -> Vec<&'static Shape>;
     fn cell_shape(&self) -> Option<&'static Shape>;
@@ -42,7 +41,7 @@ pub(crate) trait Model: Send + Sync {
     ) -> BoxFuture<'a, Result<Applied, DbError>>;
 
     /// A fold of a whole log, without a database.
-    fn folding(&self, partition: Partition) -> Box<dyn Folding>;
+    fn folding(&self) -> Box<dyn Folding>;
 
     /// Every row of the table with this index among [`shapes`](Self::shapes), reduced.
     fn lines<'t>(&self, tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
@@ -77,10 +76,6 @@ impl<P: Projection> Model for Typed<P> {
         P::READS
     }
 
-    fn scope_is_stream(&self) -> bool {
-        P::SCOPE_IS_STREAM
-    }
-
     fn shapes(&self) -> Vec<&'static Shape> {
         shapes::<P>()
     }
@@ -98,8 +93,8 @@ impl<P: Projection> Model for Typed<P> {
         apply::apply::<P>(db, from, run).boxed()
     }
 
-    fn folding(&self, partition: Partition) -> Box<dyn Folding> {
-        Box::new(Fold::<P>::new(partition))
+    fn folding(&self) -> Box<dyn Folding> {
+        Box::new(Fold::<P>::default())
     }
 
     fn lines<'t>(&self, tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {

@@ -4,7 +4,8 @@ use domain::codec::Recorded;
 
 use crate::{Row, Tables};
 
-/// A pure fold from the events of a scope to that scope's rows.
+/// A pure fold from the events of a scope to that scope's rows. A scope is a stream: what concerns two matters is written
+/// as two events in one append, so no event touches the rows of another stream (docs/decisions/0010-rebuild-by-stream.md).
 pub trait Projection: Send + Sync + 'static {
     /// The checkpoint's key: never renamed.
     const NAME: &'static str;
@@ -16,15 +17,6 @@ pub trait Projection: Send + Sync + 'static {
     type Tables: Tables;
     /// Its counters; [`NoCells`] if it has none.
     type Cell: Cell;
-
-    /// Whether [`scope`](Self::scope) is always the event's own stream. Then a rebuild in parts need not read the
-    /// payload of an event to know which part it belongs to.
-    const SCOPE_IS_STREAM: bool = true;
-
-    /// The stream whose rows this event may touch: nearly always its own.
-    fn scope(event: &Recorded) -> Option<&str> {
-        Some(&event.stream)
-    }
 
     /// That scope's rows afterwards. Total: whatever the order of events, no error and no panic.
     fn fold(rows: &mut Self::Tables, event: &Recorded);

@@ -166,9 +166,7 @@ impl ReadModels {
         for record in tail.into_iter().rev().filter(|record| !record.kind.starts_with('$')) {
             let position = record.position;
             let event = read(record).map_err(|source| ReadError::Unreadable { position, source })?;
-            if P::scope(&event) == Some(scope) {
-                P::fold(&mut rows, &event);
-            }
+            P::fold(&mut rows, &event);
         }
         Ok(Some(Fresh { value: rows, revision }))
     }

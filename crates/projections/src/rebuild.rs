@@ -1,26 +1,25 @@
 //! Filling read models anew beside those that serve, and letting the new ones serve.
 //!
-//! The log is folded in memory and each final row is written once, in bulk, into tables without indexes; then the
-//! ordinary runner catches up with what came meanwhile, and a switch puts the generation in service.
+//! The log is folded stream by stream and each final row is written once, in bulk, into tables without indexes, while the
+//! fold goes on; then the ordinary runner catches up with what came meanwhile, and a switch puts the generation in service.
 
-use db::{BoxFuture, Db, DbError, OnConflict, Value};
+use db::{Db, DbError, OnConflict, Value};
 use event_store::{Head, StoreError};
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
 
 use crate::{
     Generation, ReadModels, Shape, State,
     apply::Applied,
-    fold::Finished,
     generation::{self, Switched},
     log_page,
     model::{self, Model},
-    replay::{self, Cells, Phase, Progress, Tell, Unfoldable, Until},
+    replay::{self, Batch, Tell, Unfoldable, Until},
 };
 
-/// Rows of one transaction: long enough to be fast, short enough to let a worker in between.
-const BATCH: usize = 10_000;
 /// Tables that are written at once; SQLite takes one at a time in any case.
 const WRITERS: usize = 2;
+const BATCHES_AHEAD: usize = 2;
 
 /// What was rebuilt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +82,6 @@ struct Filling {
     generation: Generation,
     /// What serves now, of the same version.
     replacing: Option<i64>,
-    cells: Cells,
     rows: i64,
     failed: Option<Unfoldable>,
 }
@@ -132,11 +130,15 @@ async fn fill_until(
         fillings.push(begin(read, model, head).await?);
     }
     if head.position > 0 {
-        for partition in replay::partitions(head.position) {
-            let until: Vec<Until> =
-                fillings.iter().map(|filling| Until { model: filling.model, position: head.position }).collect();
-            let finished = replay::replay(store, &until, partition, &mut *tell).await?;
-            write(read, &mut fillings, finished, &mut *tell).await?;
+        let until: Vec<Until> =
+            fillings.iter().map(|filling| Until { model: filling.model, position: head.position }).collect();
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let fold = replay::replay(store, &until, sender, tell).map_err(RebuildError::from);
+        let write = write(read, &fillings, batches).map_err(RebuildError::from);
+        let (folded, rows) = tokio::try_join!(fold, write)?;
+        for ((filling, folded), rows) in fillings.iter_mut().zip(folded).zip(rows) {
+            filling.failed = folded.err();
+            filling.rows = rows;
         }
     }
     let mut filled = Vec::new();
@@ -165,56 +167,22 @@ async fn begin(read: &Db, model: &'static dyn Model, head: &Head) -> Result<Fill
         .filter(|current| current.state == State::Serving)
         .map(|serving| serving.generation);
     let generation = generation::begin(read, model, head.epoch).await?;
-    Ok(Filling { model, generation, replacing, cells: Cells::default(), rows: 0, failed: None })
+    Ok(Filling { model, generation, replacing, rows: 0, failed: None })
 }
 
-/// The rows of one part. Its cells wait for those of the other parts.
-async fn write(
-    read: &Db,
-    fillings: &mut [Filling],
-    finished: Vec<Result<Finished, Unfoldable>>,
-    tell: Tell<'_>,
-) -> Result<(), DbError> {
-    let mut batches = Vec::new();
-    let mut total = 0;
-    for (filling, finished) in fillings.iter_mut().zip(finished) {
-        let finished = match finished {
-            Ok(finished) => finished,
-            Err(unfoldable) => {
-                filling.failed.get_or_insert(unfoldable);
-                continue;
-            }
-        };
-        if let Some(shape) = filling.model.cell_shape() {
-            filling.cells.add(shape, finished.cells);
-        }
-        for (shape, rows) in filling.model.shapes().into_iter().zip(finished.tables) {
-            filling.rows += rows.len() as i64;
-            total += rows.len() as i64;
-            batches.extend(cut(rows).into_iter().map(|batch| (shape, filling.generation.table(shape), batch)));
-        }
+/// Writes rows while they come, and counts those of each model.
+async fn write(read: &Db, fillings: &[Filling], mut batches: mpsc::Receiver<Batch>) -> Result<Vec<i64>, DbError> {
+    let mut written = vec![0; fillings.len()];
+    let inserts = stream::poll_fn(|context| batches.poll_recv(context)).map(|Batch { model, table, rows }| {
+        let filling = &fillings[model];
+        let shape = filling.model.shapes()[table];
+        insert(read, shape, filling.generation.table(shape), rows).map_ok(move |rows| (model, rows))
+    });
+    let mut inserted = std::pin::pin!(inserts.buffer_unordered(WRITERS));
+    while let Some((model, rows)) = inserted.try_next().await? {
+        written[model] += rows;
     }
-    let mut done = 0;
-    let inserts: Vec<BoxFuture<'_, _>> =
-        batches.into_iter().map(|(shape, table, rows)| insert(read, shape, table, rows).boxed()).collect();
-    let mut written = stream::iter(inserts).buffer_unordered(WRITERS);
-    while let Some(rows) = written.try_next().await? {
-        done += rows;
-        tell(Progress { phase: Phase::Writing, done, total });
-    }
-    Ok(())
-}
-
-fn cut(rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
-    let mut rows = rows.into_iter();
-    let mut batches = Vec::new();
-    loop {
-        let batch: Vec<Vec<Value>> = rows.by_ref().take(BATCH).collect();
-        if batch.is_empty() {
-            return batches;
-        }
-        batches.push(batch);
-    }
+    Ok(written)
 }
 
 async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<Value>>) -> Result<i64, DbError> {
@@ -224,7 +192,7 @@ async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<V
     Ok(count)
 }
 
-/// Cells, indexes, checkpoint; then the events that came meanwhile; then the switch.
+/// Indexes, checkpoint; then the events that came meanwhile; then the switch.
 async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Result<RebuildOutcome, RebuildError> {
     let read = models.read();
     let outcome = if let Some(unfoldable) = filling.failed.take() {
@@ -240,13 +208,6 @@ async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Re
 }
 
 async fn finish(read: &Db, filling: &mut Filling, head: &Head) -> Result<(), DbError> {
-    if let Some(shape) = filling.model.cell_shape() {
-        let cells = std::mem::take(&mut filling.cells).into_rows(shape);
-        filling.rows += cells.len() as i64;
-        for batch in cut(cells) {
-            insert(read, shape, filling.generation.table(shape), batch).await?;
-        }
-    }
     generation::index(read, filling.model, &filling.generation).await?;
     filling.generation = place(read, &filling.generation, head).await?;
     Ok(())

@@ -1,26 +1,24 @@
 //! Folding the log from its beginning, in memory: what a rebuild writes and a check compares with.
 //!
-//! A long log is folded in parts, each a share of the scopes, so that memory is bounded by the events of a part and
-//! never by the log. Events are decoded in a task of their own, beside the fold.
-
-use std::collections::BTreeMap;
+//! The log is read stream by stream. A scope is a stream, so its rows are final when its last event was folded: they are
+//! handed on at once, and memory is bounded by the longest stream and never by the log. Reading and decoding, folding, and
+//! what becomes of the rows go on beside one another.
 
 use db::Value;
-use event_store::{EventStore, Filter, StoreError};
+use event_store::{EventStore, StoreError};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use crate::{
-    Shape,
     delivery::Delivered,
-    fold::{Finished, Folding, Partition},
+    fold::Folding,
     model::Model,
 };
 
-/// The most events that are folded in memory at once, on average.
-const PART: i64 = 250_000;
 const CHUNK: usize = 512;
 const CHUNKS_AHEAD: usize = 16;
+/// Rows handed on at once: as many as one transaction of a rebuild takes.
+pub(crate) const BATCH: usize = 10_000;
 /// How often progress is told, in events.
 const TELL: i64 = 10_000;
 
@@ -34,10 +32,8 @@ pub struct Progress {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Events, over all parts.
+    /// Events.
     Folding,
-    /// Rows.
-    Writing,
     /// Rows.
     Reading,
 }
@@ -59,120 +55,103 @@ pub struct Unfoldable {
     pub why: String,
 }
 
-/// The parts that a log of this length is folded in.
-pub(crate) fn partitions(position: i64) -> impl Iterator<Item = Partition> {
-    let of = (position / PART + 1) as u64;
-    (0..of).map(move |index| Partition { index, of })
+/// Final rows of one table, in the order in which their streams began.
+pub(crate) struct Batch {
+    /// Which of the models that are replayed.
+    pub(crate) model: usize,
+    /// Which of its tables, the one of cells included.
+    pub(crate) table: usize,
+    pub(crate) rows: Vec<Vec<Value>>,
 }
 
-/// One part of every model. A model that cannot go on is given up and holds up no other.
+/// Folds every model, and sends the rows as they become final. A model that cannot go on holds up no other; what was sent
+/// of it is worthless. Whoever receives may stop.
 pub(crate) async fn replay(
     store: &EventStore,
     until: &[Until],
-    partition: Partition,
+    batches: mpsc::Sender<Batch>,
     tell: Tell<'_>,
-) -> Result<Vec<Result<Finished, Unfoldable>>, StoreError> {
+) -> Result<Vec<Result<(), Unfoldable>>, StoreError> {
     let last = until.iter().map(|until| until.position).max().unwrap_or(0);
-    let mut folds: Vec<Result<Box<dyn Folding>, Unfoldable>> =
-        until.iter().map(|until| Ok(until.model.folding(partition))).collect();
-    let all_by_stream = until.iter().all(|until| until.model.scope_is_stream());
-    let mut chunks = decoded(store.clone(), last, all_by_stream.then_some(partition));
-    let total = last * partition.of as i64;
-    let before = last * partition.index as i64;
-    let mut told = 0;
+    let mut folds: Vec<OneFold> = until.iter().map(OneFold::new).collect();
+    let mut chunks = decoded(store.clone(), last);
+    let (mut done, mut told) = (0, 0);
     while let Some(chunk) = chunks.recv().await {
         let chunk = chunk?;
         for record in &chunk {
-            for (fold, until) in folds.iter_mut().zip(until) {
-                if record.position <= until.position {
-                    step(fold, until.model, record);
-                }
+            if record.revision == 0 {
+                folds.iter_mut().for_each(|fold| fold.folding.end_stream());
             }
+            folds.iter_mut().for_each(|fold| fold.step(record));
         }
-        let done = chunk.last().map_or(0, |record| record.position);
+        hand_on(&mut folds, BATCH, &batches).await;
+        done += chunk.len() as i64;
         if done - told >= TELL {
             told = done;
-            tell(Progress { phase: Phase::Folding, done: before + done, total });
+            tell(Progress { phase: Phase::Folding, done, total: last });
         }
     }
-    tell(Progress { phase: Phase::Folding, done: before + last, total });
-    Ok(folds.into_iter().map(|fold| fold.map(Folding::finish)).collect())
+    folds.iter_mut().for_each(|fold| fold.folding.end());
+    hand_on(&mut folds, 1, &batches).await;
+    tell(Progress { phase: Phase::Folding, done: last, total: last });
+    Ok(folds.into_iter().map(|fold| fold.failed.map_or(Ok(()), Err)).collect())
 }
 
-fn step(fold: &mut Result<Box<dyn Folding>, Unfoldable>, model: &'static dyn Model, record: &Delivered) {
-    let Ok(folding) = fold else { return };
-    let folded = match (record.unreadable(model.reads()), record.event(model.reads())) {
-        (Some(why), _) => Err(why.to_owned()),
-        (None, Some(event)) => folding.fold(event),
-        (None, None) => Ok(()),
-    };
-    if let Err(why) = folded {
-        *fold = Err(Unfoldable { position: record.position, why });
+/// One model on its way through the log.
+struct OneFold {
+    until: Until,
+    folding: Box<dyn Folding>,
+    failed: Option<Unfoldable>,
+}
+
+impl OneFold {
+    fn new(until: &Until) -> Self {
+        Self { until: *until, folding: until.model.folding(), failed: None }
+    }
+
+    /// The earliest event that cannot be folded is the one where the model stops, so the fold goes on after a failure to
+    /// see whether another stream has an earlier one.
+    fn step(&mut self, record: &Delivered) {
+        let reads = self.until.model.reads();
+        if record.position > self.until.position {
+            return;
+        }
+        let folded = match (record.unreadable(reads), record.event(reads)) {
+            (Some(why), _) => Err(why.to_owned()),
+            (None, Some(event)) => self.folding.fold(event),
+            (None, None) => Ok(()),
+        };
+        if let Err(why) = folded
+            && self.failed.as_ref().is_none_or(|failed| record.position < failed.position)
+        {
+            self.failed = Some(Unfoldable { position: record.position, why });
+        }
     }
 }
 
-/// The log up to `last`, decoded where it belongs to the part.
-fn decoded(
-    store: EventStore,
-    last: i64,
-    part: Option<Partition>,
-) -> mpsc::Receiver<Result<Vec<Delivered>, StoreError>> {
+/// Sends what has come together in each table, if it is at least so much.
+async fn hand_on(folds: &mut [OneFold], least: usize, batches: &mpsc::Sender<Batch>) {
+    for (model, fold) in folds.iter_mut().enumerate() {
+        for (table, rows) in fold.folding.take(least) {
+            if fold.failed.is_none() {
+                // Whoever went away has an error of their own to tell.
+                let _ = batches.send(Batch { model, table, rows }).await;
+            }
+        }
+    }
+}
+
+/// The log up to `last`, stream by stream, decoded.
+fn decoded(store: EventStore, last: i64) -> mpsc::Receiver<Result<Vec<Delivered>, StoreError>> {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     tokio::spawn(async move {
-        let records = store.scan(0, Filter::all());
-        let mut chunks = std::pin::pin!(records.ready_chunks(CHUNK));
+        let mut chunks = std::pin::pin!(store.scan_streams(last).ready_chunks(CHUNK));
         while let Some(chunk) = chunks.next().await {
-            let chunk: Result<Vec<Delivered>, StoreError> = chunk
-                .into_iter()
-                .take_while(|record| record.as_ref().map_or(true, |record| record.position <= last))
-                .map(|record| {
-                    record.map(|record| match part {
-                        Some(part) if !part.holds(&record.stream) => Delivered::other(&record),
-                        _ => Delivered::decode(record),
-                    })
-                })
-                .collect();
-            let ended = match &chunk {
-                Ok(chunk) => chunk.last().is_none_or(|record| record.position >= last),
-                Err(_) => true,
-            };
-            if sender.send(chunk).await.is_err() || ended {
+            let chunk = chunk.into_iter().map(|record| record.map(Delivered::decode)).collect();
+            if sender.send(chunk).await.is_err() {
                 return;
             }
         }
     });
     receiver
-}
-
-/// The cells of several parts, added up.
-#[derive(Default)]
-pub(crate) struct Cells(BTreeMap<String, Vec<Value>>);
-
-impl Cells {
-    pub(crate) fn add(&mut self, shape: &Shape, cells: Vec<Vec<Value>>) {
-        for cell in cells {
-            match self.0.entry(shape.key_text(&cell)) {
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    entry.insert(cell);
-                }
-                std::collections::btree_map::Entry::Occupied(mut entry) => {
-                    let counters = entry.get_mut().iter_mut().zip(cell).skip(shape.key);
-                    counters.for_each(|(sum, more)| *sum = plus(sum, &more));
-                }
-            }
-        }
-    }
-
-    /// A cell of zeros is none.
-    pub(crate) fn into_rows(self, shape: &Shape) -> Vec<Vec<Value>> {
-        let counts = |cell: &[Value]| cell[shape.key..].iter().any(|value| *value != Value::Int(Some(0)));
-        self.0.into_values().filter(|cell| counts(cell)).collect()
-    }
-}
-
-fn plus(a: &Value, b: &Value) -> Value {
-    match (a, b) {
-        (Value::Int(Some(a)), Value::Int(Some(b))) => Value::Int(Some(a + b)),
-        (other, _) => other.clone(),
-    }
 }

@@ -23,6 +23,9 @@ use crate::{
 /// How often the registry is read again, to notice generations that others made.
 const RELOAD: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(250);
+/// From one page to the next, while events keep coming: a page costs some fifty statements whether it holds five events or
+/// five hundred, so under load the few that come meanwhile are taken together. The first after a rest waits for nothing.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Runs the projections of one organisation.
 pub struct Worker;
@@ -86,6 +89,7 @@ impl Round {
         let mut reload = true;
         loop {
             head.mark_unchanged();
+            let started = Instant::now();
             let stepped = match self.reload_if(reload).await {
                 Ok(()) => self.step().await,
                 Err(error) => Err(error),
@@ -93,8 +97,12 @@ impl Round {
             reload = false;
             self.measure(*head.borrow());
             match stepped {
-                Ok(true) => self.models.has_moved(),
-                Ok(false) => {
+                Ok(Step::Full) => self.models.has_moved(),
+                Ok(Step::Moved) => {
+                    self.models.has_moved();
+                    tokio::time::sleep_until(started + GATHER).await;
+                }
+                Ok(Step::Current) => {
                     tokio::select! {
                         _ = head.changed() => {}
                         Some(_) = self.filling.join_next() => reload = true,
@@ -162,8 +170,8 @@ impl Round {
         });
     }
 
-    /// One page into every model that has one to read. False when all are current.
-    async fn step(&mut self) -> Result<bool, RunError> {
+    /// One page into every model that has one to read.
+    async fn step(&mut self) -> Result<Step, RunError> {
         let mut places: BTreeMap<i64, Vec<&mut Running>> = BTreeMap::new();
         for running in &mut self.running {
             match &running.generation {
@@ -171,15 +179,20 @@ impl Round {
                 _ => {}
             }
         }
-        let mut moved = false;
+        let (mut moved, mut full) = (false, false);
         for (position, members) in places {
             let page = log_page::after(self.models.store(), position).await?;
             let steps = members.into_iter().map(|running| running.step(&self.models, &page));
             for step in join_all(steps).await {
                 moved |= step?;
             }
+            full |= page.is_full();
         }
-        Ok(moved)
+        Ok(match (moved, full) {
+            (false, _) => Step::Current,
+            (true, false) => Step::Moved,
+            (true, true) => Step::Full,
+        })
     }
 
     fn measure(&mut self, head: i64) {
@@ -195,6 +208,15 @@ impl Round {
             metrics::gauge!("guichet_projection_stopped", &labels).set(f64::from(u8::from(running.stopped)));
         }
     }
+}
+
+/// What a turn of the runner came to.
+enum Step {
+    /// Every model had read everything.
+    Current,
+    Moved,
+    /// Moved by a full page: there is more.
+    Full,
 }
 
 /// What a reload compares: a checkpoint that others moved is worth another try.
