@@ -149,7 +149,7 @@ pub(crate) fn scan(log: i32, after: i64, filter: &Filter) -> Statement {
 pub(crate) fn scan_streams(log: i32, until: i64) -> Statement {
     let sql = concat!(
         "select ",
-        record_columns!(),
+        record_columns!(name!()),
         " from event e where e.log = $1 and e.position <= $2 order by e.stream, e.revision"
     );
     Statement::new(sql, vec![log.into(), until.into()])

@@ -78,7 +78,7 @@ pub struct ModelStatus {
 
 /// Other processes move checkpoints too, and tell nobody.
 const POLL: Duration = Duration::from_millis(20);
-/// A stream is read from its end in pages of this size until the checkpoint; one that is current takes one.
+/// Events past the checkpoint are read from the stream's end in pages of this size.
 const TAIL: usize = 32;
 
 impl ReadModels {
@@ -186,7 +186,8 @@ impl ReadModels {
 
     /// The stream's last revision and its events after the checkpoint, last first.
     async fn tail(&self, stream: &str, checkpoint: i64) -> Result<Option<(i64, Vec<Record>)>, ReadError> {
-        let mut tail = self.0.store.read_stream(stream, From::End, Direction::Backward, TAIL).await?;
+        // Nearly always the checkpoint holds the whole stream, and its last event is all that has to be seen.
+        let mut tail = self.0.store.read_stream(stream, From::End, Direction::Backward, 1).await?;
         let Some(revision) = tail.first().map(|last| last.revision) else { return Ok(None) };
         while let Some(oldest) = tail.last().filter(|oldest| oldest.position > checkpoint && oldest.revision > 0) {
             let from = From::At(oldest.revision - 1);
