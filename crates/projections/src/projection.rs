@@ -5,7 +5,7 @@ use domain::codec::Recorded;
 use crate::{Row, Tables};
 
 /// A pure fold from the events of a scope to that scope's rows. A scope is a stream: what concerns two matters is written
-/// as two events in one append, so no event touches the rows of another stream (docs/decisions/0010-rebuild-by-stream.md).
+/// as two events in one append, so no event touches the rows of another stream (docs/decisions/0011-rebuild-by-stream.md).
 pub trait Projection: Send + Sync + 'static {
     /// The checkpoint's key: never renamed.
     const NAME: &'static str;
