@@ -8,8 +8,20 @@ use crate::harness::Site;
 fn every_figure_is_told_with_its_goals() {
     let site = Site::on_sqlite();
     std::fs::create_dir(site.path("data")).expect("make the folder");
-    let line =
-        ["bench", "append", "servers", "streams", "replay", "disk", "--runs", "1", "--seconds", "1", "--events", "2000"];
+    let line = [
+        "bench",
+        "append",
+        "servers",
+        "streams",
+        "replay",
+        "disk",
+        "--runs",
+        "1",
+        "--seconds",
+        "1",
+        "--events",
+        "2000",
+    ];
     let output = site.run(&[&line[..], &["--json"]].concat());
     // 3: a goal was missed, as it may be in a build for tests.
     let code = output.status.code();

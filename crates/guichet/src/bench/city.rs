@@ -60,8 +60,7 @@ pub(super) async fn rebuild(scratch: &Scratch, plan: Plan, settings: &Settings) 
     let site = site(scratch, settings).await?;
     let city = City::read(&site)?;
     let requests = city.histories.len() * COPIES;
-    let lived: Vec<Lived> = city.lived().take(requests).collect::<anyhow::Result<_>>()?;
-    append::pour(models(&site).store(), appends(lived.into_iter().map(Ok))).await?;
+    append::pour(models(&site).store(), appends(city.lived().take(requests))).await?;
     let head = models(&site).store().head().await?.position;
     let mut per_second = Vec::new();
     for _ in 0..plan.runs {

@@ -45,7 +45,9 @@ pub(super) async fn measure(scratch: &Scratch, plan: Plan, settings: &Settings) 
 async fn serving(scratch: &Scratch, settings: &Settings, time: Duration) -> anyhow::Result<f64> {
     let (server, _) = ready::serve(scratch, settings).await?;
     tokio::time::sleep(time).await;
-    server.memory("VmRSS")
+    let held = server.memory("VmRSS")?;
+    server.end().await?;
+    Ok(held)
 }
 
 /// Boston's rows under keys of their own, until there are enough.
@@ -68,5 +70,6 @@ async fn subscriptions(scratch: &Scratch, settings: &Settings) -> anyhow::Result
     let number = SUBSCRIPTIONS.to_string();
     let mut process = Process::start(scratch, settings, &["bench-child", "followed", "subscribe", &number])?;
     let megabytes = process.line().await?.parse::<f64>().context("a process says what its subscriptions hold")?;
+    process.end().await?;
     Ok(megabytes * 1_000.0)
 }

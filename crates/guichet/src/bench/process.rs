@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{bench::scratch::Scratch, config::Settings};
 
-/// Killed when dropped: what it writes is removed in a moment.
+/// Killed when dropped, if the bench itself fails.
 pub(super) struct Process {
     child: Child,
     id: u32,
@@ -46,6 +46,11 @@ impl Process {
 
     pub(super) async fn say(&mut self, line: &str) -> anyhow::Result<()> {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.context("write to a process of the bench")
+    }
+
+    /// kill -9, and until it is gone: what it wrote is removed in a moment.
+    pub(super) async fn end(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("end a process of the bench")
     }
 
     /// `VmRSS`, what it holds now, or `VmHWM`, the most it ever held, in megabytes.

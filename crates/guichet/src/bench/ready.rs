@@ -26,8 +26,9 @@ pub(super) async fn measure(scratch: &Scratch, plan: Plan, settings: &Settings) 
     drop(site);
     let mut seconds = Vec::new();
     for _ in 0..plan.runs {
-        let (_, took) = serve(scratch, settings).await?;
+        let (server, took) = serve(scratch, settings).await?;
         seconds.push(took.as_secs_f64());
+        server.end().await?;
     }
     let name = format!("start of a server to ready, {events} events");
     Ok(vec![Figure::new(name, "s", &seconds).goal(Goal::AtMost(1.0))])

@@ -63,5 +63,8 @@ async fn run(scratch: &Scratch, plan: Plan, settings: &Settings, logs: &[&str]) 
         per_second += server.line().await?.parse::<f64>().context("a server says how many events a second")?;
     }
     let note = Machine::since(machine, ticks(&servers)? - before)?;
+    for server in servers {
+        server.end().await?;
+    }
     Ok((per_second, note))
 }
