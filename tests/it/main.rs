@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod bench;
 mod canary;
 mod commands;
 mod counts;

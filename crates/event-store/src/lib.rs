@@ -9,6 +9,8 @@
 
 mod admit;
 mod hash;
+#[doc(hidden)]
+pub mod measured;
 mod read;
 mod record;
 mod request;

@@ -79,8 +79,12 @@ pub(crate) enum Command {
     /// Compare Boston's published due dates with those that its declaration computes.
     Oracle(crate::oracle::OracleArgs),
 
-    /// Measure append, replay, rebuild, import and HTTP, each beside raw work of the same run.
+    /// Measure appends, reads, rebuild, import, HTTP, lag, disk and memory, where it can beside raw work of the same run.
     Bench(crate::bench::BenchArgs),
+
+    /// What `bench` has processes of its own do.
+    #[command(hide = true)]
+    BenchChild(crate::bench::ChildArgs),
 }
 
 impl Command {

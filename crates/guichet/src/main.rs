@@ -53,5 +53,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Key(command) => key::run(command, &settings).await,
         Command::Oracle(args) => oracle::run(&args, &settings),
         Command::Bench(args) => bench::run(args, &settings).await,
+        Command::BenchChild(args) => bench::child(args, &settings).await,
     }
 }

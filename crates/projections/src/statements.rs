@@ -1,11 +1,11 @@
 //! Every statement of this crate with its names filled in, for the test that has both databases prepare them.
 
 use db::{Statement, Value};
-use domain::ids::PersonId;
+use domain::ids::{PersonId, RequestId};
 use uuid::Uuid;
 
 use crate::{
-    Page, Projection, ReadError, ReadModels, Row,
+    Generation, Page, Projection, ReadError, ReadModels, Row,
     deadline_queue::{self, DeadlineMatter, DeadlineQueue, Owed},
     generation,
     person_history::{self, PersonHistory, PersonLink, PersonMatter},
@@ -55,6 +55,18 @@ impl ReadModels {
         all.extend(self.rows::<PlanningBase, Planned>().await?);
         all.extend(self.rows::<PlanningBase, PlanningMatter>().await?);
         Ok(all)
+    }
+
+    /// What is asked first for one public request, with words of SQL for its parameters: for a bench that asks the
+    /// database alone.
+    #[doc(hidden)]
+    pub async fn measured_one(&self, request: RequestId) -> Result<(Statement, Vec<String>), ReadError> {
+        let generation = self.current::<PublicRequests>().await?;
+        let scope = request.stream();
+        let statement = tables::with_checkpoint::<PublicRequest>(&generation, &scope);
+        let Generation { name, version, generation, .. } = generation;
+        let words = vec![format!("'{name}'"), version.to_string(), generation.to_string(), format!("'{scope}'")];
+        Ok((statement, words))
     }
 
     async fn named<P: Projection, R: Columns>(&self, statement: Statement) -> Result<Statement, ReadError> {

@@ -1,65 +1,128 @@
-//! What a log ten times longer costs: the same per append and per page.
+//! What a log many times longer costs: the same for an append, a page of a stream, a page of the queue.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use event_store::{Direction, EventStore, Filter, From};
+use projections::{Page, ReadModels, deadline_queue};
 
-use crate::bench::{
-    Plan, append,
-    replay::fill,
-    report::{Figure, Goal, Histogram},
-    scratch::Scratch,
+use crate::{
+    bench::{
+        Plan, append,
+        city::{self, City},
+        load::{self, Client},
+        report::{Figure, Goal},
+        scratch::Scratch,
+    },
+    config::Settings,
+    wire::Site,
 };
 
-/// Reads of each kind.
-const READS: usize = 2_000;
-const PAGE: usize = 100;
+/// The shorter log, unless the longer one is not even ten times longer.
+const SHORT: usize = 100_000;
+const PAGE: usize = 50;
+/// Streams that are read, each somewhere else in the log.
+const STREAMS: usize = 1_000;
+const AT_MOST: Duration = Duration::from_secs(3);
 
-/// Medians, in milliseconds, at one length of the log.
-struct Costs {
-    append: f64,
-    stream: f64,
-    page: f64,
+pub(super) async fn measure(scratch: &Scratch, plan: Plan, settings: &Settings) -> anyhow::Result<Vec<Figure>> {
+    let other = Scratch::new(&scratch.place).await?;
+    let short = SHORT.min(plan.events / 10);
+    let figures = compare(scratch, &other, short, plan, settings).await;
+    other.remove().await?;
+    figures
 }
 
-pub(super) async fn measure(scratch: &Scratch, plan: Plan) -> anyhow::Result<Vec<Figure>> {
-    let store = scratch.store("growth").await?;
-    let (short, long) = (plan.events, plan.events * 10);
-    let small = costs(&store, plan, short).await?;
-    let large = costs(&store, plan, long).await?;
-    let figure = |what: &str, large: f64, small: f64| {
-        Figure::new(format!("{what}: {long} events beside {short}"), "ms", &[large])
-            .beside(&[small])
+async fn compare(
+    long: &Scratch,
+    short: &Scratch,
+    events: usize,
+    plan: Plan,
+    settings: &Settings,
+) -> anyhow::Result<Vec<Figure>> {
+    let mut long = Length::fill(long, plan.events, settings).await?;
+    let mut short = Length::fill(short, events, settings).await?;
+    for _ in 0..plan.runs {
+        for length in [&mut short, &mut long] {
+            length.run(plan.time.min(AT_MOST)).await?;
+        }
+    }
+    let figure = |what: &str, long: &[f64], short: &[f64]| {
+        Figure::new(format!("{what}, p50: {} events beside {events}", plan.events), "ms", long)
+            .beside(short)
             .goal(Goal::RatioAtMost(1.2))
     };
     Ok(vec![
-        figure("append, 1 appender, p50", large.append, small.append),
-        figure("read of a stream of 10, p50", large.stream, small.stream),
-        figure("page of 100 of the log, p50", large.page, small.page),
+        figure("append, 1 appender", &long.append, &short.append),
+        figure("page of a stream", &long.stream, &short.stream),
+        figure("page of 50 of the queue", &long.queue, &short.queue),
     ])
 }
 
-async fn costs(store: &EventStore, plan: Plan, events: usize) -> anyhow::Result<Costs> {
-    fill(store, events).await?;
-    let mut all = Histogram::new();
-    for _ in 0..plan.runs {
-        let (_, seen) = append::appends(store, 1, plan.time.min(Duration::from_secs(3))).await?;
-        all.add(&seen);
+/// A log of one length, with its read models.
+struct Length {
+    site: Site,
+    streams: Vec<String>,
+    /// The median of each run, in milliseconds.
+    append: Vec<f64>,
+    stream: Vec<f64>,
+    queue: Vec<f64>,
+}
+
+impl Length {
+    async fn fill(scratch: &Scratch, events: usize, settings: &Settings) -> anyhow::Result<Self> {
+        let site = city::site(scratch, settings).await?;
+        City::read(&site)?.fill(&site, events).await?;
+        let models = city::models(&site);
+        projections::rebuild(models, &[], &mut |_| ()).await.context("fill the read models")?;
+        let streams = streams(models.store()).await?;
+        Ok(Self { site, streams, append: Vec::new(), stream: Vec::new(), queue: Vec::new() })
     }
+
+    async fn run(&mut self, time: Duration) -> anyhow::Result<()> {
+        let models = city::models(&self.site);
+        let store = models.store();
+        self.append.push(append::appends(store, 1, time).await?.latency.latency().p50_ms);
+        let pages = StreamPages { store: store.clone(), streams: self.streams.clone(), next: 0 };
+        self.stream.push(load::closed([pages], time).await?.latency.latency().p50_ms);
+        self.queue.push(load::closed([QueuePages(models.clone())], time).await?.latency.latency().p50_ms);
+        Ok(())
+    }
+}
+
+async fn streams(store: &EventStore) -> anyhow::Result<Vec<String>> {
     let head = store.head().await?.position;
-    let (mut streams, mut pages) = (Histogram::new(), Histogram::new());
-    for _ in 0..READS {
-        let at = 1 + i64::from(rand::random::<u32>()) % head;
-        let from = From::At(at);
-        let start = Instant::now();
-        let page = store.read_log(from, Direction::Forward, PAGE, &Filter::all()).await.context("read a page")?;
-        pages.record(start.elapsed());
-        let stream = &page.first().context("the page is empty")?.stream;
-        let start = Instant::now();
-        let read = store.read_stream(stream, From::Start, Direction::Forward, PAGE).await.context("read a stream")?;
-        streams.record(start.elapsed());
-        ensure!(!read.is_empty(), "the stream {stream} is empty");
+    let mut streams = Vec::with_capacity(STREAMS);
+    for _ in 0..STREAMS {
+        let from = From::At(rand::random_range(1..=head));
+        let found = store.read_log(from, Direction::Forward, 1, &Filter::all()).await.context("find a stream")?;
+        streams.push(found.into_iter().next().context("the log has no gap")?.stream);
     }
-    Ok(Costs { append: all.latency().p50_ms, stream: streams.latency().p50_ms, page: pages.latency().p50_ms })
+    Ok(streams)
+}
+
+struct StreamPages {
+    store: EventStore,
+    streams: Vec<String>,
+    next: usize,
+}
+
+impl Client for StreamPages {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let stream = &self.streams[self.next % self.streams.len()];
+        self.next += 1;
+        let page = self.store.read_stream(stream, From::Start, Direction::Forward, PAGE).await;
+        ensure!(!page.context("read a stream")?.is_empty(), "the stream {stream} is empty");
+        Ok(())
+    }
+}
+
+struct QueuePages(ReadModels);
+
+impl Client for QueuePages {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let page = deadline_queue::list(&self.0, &deadline_queue::Filter::default(), &Page::first(PAGE as i64)).await?;
+        ensure!(page.len() == PAGE, "the queue holds {} promises: the log is too short", page.len());
+        Ok(())
+    }
 }

@@ -1,8 +1,9 @@
 //! The doors under load: 64 connections, the generator on the same cores, projections live.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, ensure};
+use db::Dialect;
 use domain::ids::RequestId;
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
@@ -13,8 +14,9 @@ use vault::ApiKeys;
 use crate::{
     bench::{
         Plan, city,
-        load::{self, Make},
-        report::{Figure, Histogram},
+        load::{self, Client, Make},
+        pgbench,
+        report::{Figure, Goal, Runs, Seen},
         scratch::Scratch,
     },
     cli::RoleName,
@@ -60,36 +62,37 @@ async fn doors(
     agent: &str,
 ) -> anyhow::Result<Vec<Figure>> {
     let raw = scratch.raw().await?;
-    let (mut posts, mut inserts) = (Vec::new(), Vec::new());
-    let mut histogram = Histogram::new();
+    let (mut posts, mut inserts) = (Runs::default(), Runs::default());
     for _ in 0..plan.runs {
-        inserts.push(raw.insert(CONNECTIONS, plan.time).await?.per_second);
-        let seen = load::run(address, CONNECTIONS, plan.time, post(agent)).await?;
-        posts.push(seen.per_second);
-        histogram.add(&seen.histogram);
+        inserts.add(&raw.insert(CONNECTIONS, plan.time).await?);
+        posts.add(&load::closed(load::connect(address, CONNECTIONS, &post(agent)).await?, plan.time).await?);
     }
     let models = &site.models[CITY];
     wire::catch_up(models).await?;
     let mut figures = vec![
-        Figure::new("Open311 POST with contact details, 64 connections, beside raw inserts", "/s", &posts)
-            .beside(&inserts)
-            .latency(&histogram),
+        Figure::new("Open311 POST with contact details, 64 connections, beside raw inserts", "/s", &posts.per_second)
+            .beside(&inserts.per_second)
+            .latency(&posts.latency)
+            .goal(Goal::AtLeast(scratch.pick(4_000.0, 2_500.0)))
+            .goal(Goal::P99AtMost(50.0)),
     ];
 
     let queue = deadline_queue::list(models, &deadline_queue::Filter::default(), &Page::first(PAGE)).await?;
     ensure!(queue.len() == PAGE as usize, "the queue holds {} promises", queue.len());
     let one = Door::One(queue[0].request, first_number(address, agent).await?);
     for door in [one, Door::Queue] {
-        let (mut ours, mut reads) = (Vec::new(), Vec::new());
-        let mut histogram = Histogram::new();
+        let (mut ours, mut reads) = (Runs::default(), Runs::default());
         for _ in 0..plan.runs {
-            reads.push(door.alone(plan, models).await?);
-            let seen = load::run(address, CONNECTIONS, plan.time, get(agent, &door.path())).await?;
-            ours.push(seen.per_second);
-            histogram.add(&seen.histogram);
+            reads.add(&door.alone(scratch, plan, models).await?);
+            let connections = load::connect(address, CONNECTIONS, &get(agent, &door.path())).await?;
+            ours.add(&load::closed(connections, plan.time).await?);
         }
-        let name = format!("{}, 64 connections, beside the read without HTTP", door.name());
-        figures.push(Figure::new(name, "/s", &ours).beside(&reads).latency(&histogram));
+        figures.push(
+            Figure::new(format!("{}, 64 connections, {}", door.name(), door.beside(scratch)), "/s", &ours.per_second)
+                .beside(&reads.per_second)
+                .latency(&ours.latency)
+                .goal(door.goal(scratch)),
+        );
     }
     Ok(figures)
 }
@@ -117,37 +120,50 @@ impl Door {
         }
     }
 
-    async fn read(&self, models: &ReadModels) -> anyhow::Result<()> {
+    fn goal(&self, scratch: &Scratch) -> Goal {
         match self {
-            Self::One(request, _) => public_requests::one(models, *request).await.map(drop)?,
-            Self::Queue => {
-                deadline_queue::list(models, &deadline_queue::Filter::default(), &Page::first(PAGE)).await.map(drop)?;
+            Self::One(..) => scratch.pick(Goal::AtLeast(12_000.0), Goal::RatioAtLeast(0.6)),
+            Self::Queue => Goal::AtLeast(4_000.0),
+        }
+    }
+
+    /// What stands beside it.
+    fn beside(&self, scratch: &Scratch) -> &'static str {
+        match self {
+            Self::One(..) => scratch.pick("beside the read without HTTP", "beside its first select by pgbench"),
+            Self::Queue => "beside the read without HTTP",
+        }
+    }
+
+    async fn alone(&self, scratch: &Scratch, plan: Plan, models: &ReadModels) -> anyhow::Result<Seen> {
+        if let (Self::One(request, _), Some(pgbench)) = (self, scratch.pgbench()?) {
+            let (statement, parameters) = models.measured_one(*request).await?;
+            let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
+            let script = pgbench::filled(statement.sql(Dialect::Postgres), &parameters);
+            return pgbench.run(&format!("read_{CITY}"), &script, CONNECTIONS, plan.time).await;
+        }
+        let readers = (0..CONNECTIONS).map(|_| Reader { door: self.clone(), models: models.clone() });
+        load::closed(readers, plan.time).await
+    }
+}
+
+/// Asks the read models without HTTP.
+struct Reader {
+    door: Door,
+    models: ReadModels,
+}
+
+impl Client for Reader {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        match &self.door {
+            Door::One(request, _) => public_requests::one(&self.models, *request).await.map(drop)?,
+            Door::Queue => {
+                deadline_queue::list(&self.models, &deadline_queue::Filter::default(), &Page::first(PAGE))
+                    .await
+                    .map(drop)?;
             }
         }
         Ok(())
-    }
-
-    /// How many reads a second without HTTP, by as many tasks as there are connections.
-    async fn alone(&self, plan: Plan, models: &ReadModels) -> anyhow::Result<f64> {
-        let start = Instant::now();
-        let tasks: Vec<_> = (0..CONNECTIONS)
-            .map(|_| {
-                let (door, models) = (self.clone(), models.clone());
-                tokio::spawn(async move {
-                    let mut count = 0_usize;
-                    while start.elapsed() < plan.time {
-                        door.read(&models).await?;
-                        count += 1;
-                    }
-                    anyhow::Ok(count)
-                })
-            })
-            .collect();
-        let mut count = 0;
-        for task in tasks {
-            count += task.await.context("a reader stopped")??;
-        }
-        Ok(count as f64 / start.elapsed().as_secs_f64())
     }
 }
 

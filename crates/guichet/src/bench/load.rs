@@ -1,4 +1,4 @@
-//! A closed-loop HTTP load: each connection sends its next request when the last is answered.
+//! Closed-loop load: each client does the next thing when the last is done. HTTP clients among them.
 
 use std::{
     net::SocketAddr,
@@ -8,54 +8,82 @@ use std::{
 
 use anyhow::{Context, ensure};
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper::{
+    Request,
+    body::Bytes,
+    client::conn::http1::{self, SendRequest},
+};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinSet};
 
-use crate::bench::report::Histogram;
+use crate::bench::report::{Histogram, Seen};
 
-/// What one run of a load saw.
-pub(crate) struct Seen {
-    pub per_second: f64,
-    pub histogram: Histogram,
+/// Somebody who does one thing after another.
+pub(super) trait Client: Send + 'static {
+    fn step(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// Keeps every client busy for `time`; one that fails ends the run.
+pub(super) async fn closed<C: Client>(clients: impl IntoIterator<Item = C>, time: Duration) -> anyhow::Result<Seen> {
+    let start = Instant::now();
+    let mut busy = JoinSet::new();
+    for client in clients {
+        busy.spawn(work(client, start + time));
+    }
+    let (mut steps, mut latency) = (0, Histogram::default());
+    while let Some(done) = busy.join_next().await {
+        let (own, seen) = done.context("a client of the load stopped")??;
+        steps += own;
+        latency.add(&seen);
+    }
+    Ok(Seen { per_second: steps as f64 / start.elapsed().as_secs_f64(), latency })
+}
+
+async fn work<C: Client>(mut client: C, until: Instant) -> anyhow::Result<(usize, Histogram)> {
+    let (mut steps, mut latency) = (0, Histogram::default());
+    while Instant::now() < until {
+        let begun = Instant::now();
+        client.step().await?;
+        latency.record(begun.elapsed());
+        steps += 1;
+    }
+    Ok((steps, latency))
 }
 
 /// Makes the n-th request of a connection.
-pub(crate) type Make = Arc<dyn Fn(usize, usize) -> Request<Full<Bytes>> + Send + Sync>;
+pub(super) type Make = Arc<dyn Fn(usize, usize) -> Request<Full<Bytes>> + Send + Sync>;
 
-/// Sends requests over `connections` for `time`; any answer but 2xx is an error.
-pub(crate) async fn run(address: SocketAddr, connections: usize, time: Duration, make: Make) -> anyhow::Result<Seen> {
-    let start = Instant::now();
-    let mut tasks = Vec::with_capacity(connections);
-    for connection in 0..connections {
-        tasks.push(tokio::spawn(one(address, connection, start + time, make.clone())));
-    }
-    let mut histogram = Histogram::new();
-    let mut answered = 0_usize;
-    for task in tasks {
-        let (count, own) = task.await.context("a connection of the load stopped")??;
-        answered += count;
-        histogram.add(&own);
-    }
-    Ok(Seen { per_second: answered as f64 / start.elapsed().as_secs_f64(), histogram })
+/// One connection that is kept open; any answer but 2xx is an error.
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    make: Make,
+    number: usize,
+    sent: usize,
 }
 
-async fn one(address: SocketAddr, connection: usize, until: Instant, make: Make) -> anyhow::Result<(usize, Histogram)> {
-    let stream = TcpStream::connect(address).await.context("connect")?;
-    stream.set_nodelay(true).context("connect")?;
-    let (mut sender, driver) = http1::handshake(TokioIo::new(stream)).await.context("connect")?;
-    let driver = tokio::spawn(driver);
-    let mut histogram = Histogram::new();
-    let mut count = 0;
-    while Instant::now() < until {
-        let sent = Instant::now();
-        let answer = sender.send_request(make(connection, count)).await.context("send a request")?;
+/// Opens `connections` to one address.
+pub(super) async fn connect(address: SocketAddr, connections: usize, make: &Make) -> anyhow::Result<Vec<Connection>> {
+    let mut opened = Vec::with_capacity(connections);
+    for number in 0..connections {
+        let stream = TcpStream::connect(address).await.context("connect")?;
+        stream.set_nodelay(true).context("connect")?;
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.context("connect")?;
+        // It ends with its sender.
+        tokio::spawn(driver);
+        opened.push(Connection { sender, make: make.clone(), number, sent: 0 });
+    }
+    Ok(opened)
+}
+
+impl Client for Connection {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let request = (self.make)(self.number, self.sent);
+        self.sent += 1;
+        self.sender.ready().await.context("wait for the connection")?;
+        let answer = self.sender.send_request(request).await.context("send a request")?;
         let status = answer.status();
         let body = answer.into_body().collect().await.context("read an answer")?.to_bytes();
         ensure!(status.is_success(), "answered {status}: {}", String::from_utf8_lossy(&body));
-        histogram.record(sent.elapsed());
-        count += 1;
+        Ok(())
     }
-    driver.abort();
-    Ok((count, histogram))
 }

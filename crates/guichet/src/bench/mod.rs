@@ -4,18 +4,28 @@
 //! it opens the stores that `serve` opens.
 
 mod append;
+mod child;
 mod city;
+mod disk;
 mod growth;
 mod http;
+mod lag;
 mod load;
+mod memory;
 mod pgbench;
+mod process;
+mod ready;
 mod replay;
 mod report;
 mod scratch;
+mod servers;
+mod streams;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
+
+pub(crate) use self::child::{ChildArgs, run as child};
 
 use crate::{
     bench::{
@@ -46,9 +56,13 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
 
-    /// Events in the log for replay, growth.
+    /// Events in the log for streams, replay, ready, and in the longer log for growth.
     #[arg(long, default_value_t = 200_000)]
     events: usize,
+
+    /// Rows that are imported for the figure of memory.
+    #[arg(long, default_value_t = 50_000)]
+    rows: usize,
 
     /// Print the figures as JSON on standard output.
     #[arg(long)]
@@ -57,11 +71,29 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// One event each, by 1, 16, 64 and 256 appenders.
     Append,
+    /// Two servers beside one.
+    Servers,
+    /// A stream of ten events, by 16 readers.
+    Streams,
+    /// The whole log in order.
     Replay,
-    Rebuild,
+    /// A city's file, every read model current; and what an event of it costs on disk.
     Import,
+    /// Every read model again, from the city's file four times over.
+    Rebuild,
+    /// The doors, by 64 connections.
     Http,
+    /// The read models behind a log that takes 5,000 appends a second.
+    Lag,
+    /// What an event costs on disk.
+    Disk,
+    /// Idle, importing, with 1,000 subscriptions.
+    Memory,
+    /// From the start of a server to ready.
+    Ready,
+    /// A long log beside a short one.
     Growth,
 }
 
@@ -71,26 +103,24 @@ struct Plan {
     runs: usize,
     time: Duration,
     events: usize,
+    rows: usize,
 }
 
 pub(crate) async fn run(args: BenchArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let all = [What::Append, What::Replay, What::Import, What::Rebuild, What::Http, What::Growth];
-    let what = if args.what.is_empty() { all.to_vec() } else { args.what.clone() };
-    let plan = Plan { runs: args.runs.max(1), time: Duration::from_secs(args.seconds.max(1)), events: args.events };
+    let what = if args.what.is_empty() { What::value_variants() } else { &args.what };
+    let plan = Plan {
+        runs: args.runs.max(1),
+        time: Duration::from_secs(args.seconds.max(1)),
+        events: args.events,
+        rows: args.rows,
+    };
     let mut figures: Vec<Figure> = Vec::new();
     if !args.json {
         println!("{HEADER}");
     }
     for what in what {
         let scratch = Scratch::new(&settings.location()?).await?;
-        let measured = match what {
-            What::Append => append::measure(&scratch, plan).await,
-            What::Replay => replay::measure(&scratch, plan).await,
-            What::Rebuild => city::rebuild(&scratch, plan, settings).await,
-            What::Import => city::import(&scratch, plan, settings).await,
-            What::Http => http::measure(&scratch, plan, settings).await,
-            What::Growth => growth::measure(&scratch, plan).await,
-        };
+        let measured = measure(*what, &scratch, plan, settings).await;
         scratch.remove().await?;
         for figure in measured? {
             if !args.json {
@@ -102,6 +132,23 @@ pub(crate) async fn run(args: BenchArgs, settings: &Settings) -> anyhow::Result<
     if args.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     }
-    let missed = figures.iter().any(|figure| figure.reached() == Some(false));
+    let missed = figures.iter().any(Figure::missed);
     Ok(if missed { ExitCode::from(exit::DIFFERENT) } else { ExitCode::SUCCESS })
+}
+
+async fn measure(what: What, scratch: &Scratch, plan: Plan, settings: &Settings) -> anyhow::Result<Vec<Figure>> {
+    match what {
+        What::Append => append::measure(scratch, plan).await,
+        What::Servers => servers::measure(scratch, plan, settings).await,
+        What::Streams => streams::measure(scratch, plan).await,
+        What::Replay => replay::measure(scratch, plan).await,
+        What::Import => city::import(scratch, plan, settings).await,
+        What::Rebuild => city::rebuild(scratch, plan, settings).await,
+        What::Http => http::measure(scratch, plan, settings).await,
+        What::Lag => lag::measure(scratch, plan, settings).await,
+        What::Disk => disk::measure(scratch, plan).await,
+        What::Memory => memory::measure(scratch, plan, settings).await,
+        What::Ready => ready::measure(scratch, plan, settings).await,
+        What::Growth => growth::measure(scratch, plan, settings).await,
+    }
 }

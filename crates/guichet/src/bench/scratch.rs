@@ -3,16 +3,18 @@
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context;
-use db::{Databases, Db, Location, Statement};
+use db::{Databases, Db, DbError, Location, ReadRow, Row, Statement};
 use event_store::EventStore;
+use vault::MasterKey;
 
 use crate::bench::{
-    pgbench::{Pgbench, Said},
-    report::Histogram,
+    load::{self, Client},
+    pgbench::Pgbench,
+    report::Seen,
 };
 
 /// Removed by [`Scratch::remove`].
@@ -21,6 +23,7 @@ pub(super) struct Scratch {
     pub place: Location,
     pub location: Location,
     pub databases: Databases,
+    pub master: MasterKey,
     from: From,
 }
 
@@ -45,7 +48,7 @@ impl Scratch {
             }
         };
         let databases = Databases::open(&location).await.context("open the scratch database")?;
-        Ok(Self { place: place.clone(), location, databases, from })
+        Ok(Self { place: place.clone(), location, databases, master: MasterKey::generate(), from })
     }
 
     pub(super) async fn store(&self, slug: &str) -> anyhow::Result<EventStore> {
@@ -60,18 +63,36 @@ impl Scratch {
         Ok(self.databases.log(&entry).await?)
     }
 
-    pub(super) async fn raw(&self) -> anyhow::Result<Raw> {
+    /// As `--database` takes it.
+    pub(super) fn url(&self) -> String {
         match &self.location {
-            Location::Postgres(url) => {
-                self.databases.server().script(RAW_POSTGRES).await.context("create the raw table")?;
-                Ok(Raw::Postgres(Pgbench::find(url)?))
-            }
-            Location::Sqlite(_) => {
-                let db = self.log("raw").await?;
-                db.script(RAW_SQLITE).await.context("create the raw table")?;
-                Ok(Raw::Sqlite(Box::new(db)))
-            }
+            Location::Sqlite(folder) => format!("sqlite:{}", folder.display()),
+            Location::Postgres(url) => url.clone(),
         }
+    }
+
+    /// What differs from one database to the other.
+    pub(super) fn pick<T>(&self, sqlite: T, postgres: T) -> T {
+        match self.location {
+            Location::Sqlite(_) => sqlite,
+            Location::Postgres(_) => postgres,
+        }
+    }
+
+    /// On PostgreSQL alone.
+    pub(super) fn pgbench(&self) -> anyhow::Result<Option<Pgbench>> {
+        match &self.location {
+            Location::Sqlite(_) => Ok(None),
+            Location::Postgres(url) => Pgbench::find(url).map(Some),
+        }
+    }
+
+    pub(super) async fn raw(&self) -> anyhow::Result<Raw> {
+        if let Some(pgbench) = self.pgbench()? {
+            self.databases.server().script(RAW_POSTGRES).await.context("create the raw table")?;
+            return Ok(Raw::Postgres(pgbench));
+        }
+        Ok(Raw::Sqlite(self.log("raw").await?))
     }
 
     pub(super) async fn remove(self) -> anyhow::Result<()> {
@@ -103,73 +124,50 @@ fn with_database(url: &str, name: &str) -> String {
 /// The same work without us: one row, one commit, into a table with the columns and indexes of the log's events.
 pub(super) enum Raw {
     Postgres(Pgbench),
-    Sqlite(Box<Db>),
+    /// The tables of a log that nobody else writes.
+    Sqlite(Db),
 }
 
 /// The event table again, under another name, with its positions from a sequence as anybody would do it first.
 const RAW_POSTGRES: &str = "\
 create sequence guichet.raw_position;
-create table guichet.raw_event (
-    log integer not null, schema integer not null, position bigint not null, stream bigint not null, revision bigint not null,
-    recorded_at timestamptz not null, id uuid not null, hash bytea not null, kind text collate \"C\" not null,
-    stream_name text collate \"C\", meta bytea not null, payload bytea not null,
-    primary key (log, position), unique (log, stream, revision)
-);
-create index raw_event_id on guichet.raw_event (log, id);
-alter table guichet.raw_event alter column payload set storage external, alter column meta set storage external";
-
-const RAW_SQLITE: &str = "\
-create table raw_event (
-    log integer not null, schema integer not null, position integer not null, stream integer not null,
-    revision integer not null, recorded_at text not null, id text not null, hash blob not null, kind text not null,
-    stream_name text, meta blob not null, payload blob not null,
-    primary key (log, position), unique (log, stream, revision)
-) strict;
-create index raw_event_id on raw_event (log, id)";
+create table guichet.raw_event (like guichet.event including all)";
 
 /// One row, one commit: what pgbench repeats.
 const INSERT_POSTGRES: &str = "\
-insert into guichet.raw_event
-    (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
-values (1, nextval('guichet.raw_position'), currval('guichet.raw_position'), 0, 'bench-' || gen_random_uuid(),
-        gen_random_uuid(), 'bench.happened', 1, repeat('x', 300)::bytea, repeat('m', 100)::bytea, now(),
-        repeat('h', 32)::bytea);
+insert into raw_event (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
+values (1, nextval('raw_position'), currval('raw_position'), 0, 'bench-' || gen_random_uuid(), gen_random_uuid(),
+        'bench.happened', 1, repeat('x', 300)::bytea, repeat('m', 100)::bytea, now(), repeat('h', 32)::bytea);
 ";
 
 const INSERT_SQLITE: &str = "\
-insert into raw_event (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
+insert into event (log, position, stream, revision, stream_name, id, kind, schema, payload, meta, recorded_at, hash)
 select 1, next.position, next.position, 0, 'bench-' || hex(randomblob(16)), hex(randomblob(16)), 'bench.happened', 1,
     randomblob(300), randomblob(100), '2026-01-01T00:00:00.000000Z', randomblob(32)
-from (select coalesce(max(position), 0) + 1 as position from raw_event where log = 1) as next";
+from (select coalesce(max(position), 0) + 1 as position from event where log = 1) as next";
 
 impl Raw {
-    pub(super) async fn insert(&self, clients: usize, time: Duration) -> anyhow::Result<Said> {
+    pub(super) async fn insert(&self, clients: usize, time: Duration) -> anyhow::Result<Seen> {
         match self {
-            Self::Postgres(pgbench) => pgbench.run(INSERT_POSTGRES, clients, time.as_secs().max(1)).await,
-            Self::Sqlite(db) => insert_sqlite(db, clients, time).await,
+            Self::Postgres(pgbench) => pgbench.run("guichet", INSERT_POSTGRES, clients, time).await,
+            Self::Sqlite(db) => load::closed((0..clients).map(|_| Inserter(db.clone())), time).await,
         }
     }
 }
 
-async fn insert_sqlite(db: &Db, clients: usize, time: Duration) -> anyhow::Result<Said> {
-    let start = Instant::now();
-    let tasks: Vec<_> = (0..clients).map(|_| tokio::spawn(insert_until(db.clone(), start + time))).collect();
-    let (mut count, mut histogram) = (0_usize, Histogram::new());
-    for task in tasks {
-        let (own, seen) = task.await.context("a raw writer stopped")??;
-        count += own;
-        histogram.add(&seen);
+struct Inserter(Db);
+
+impl Client for Inserter {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        self.0.execute(Statement::new(INSERT_SQLITE, vec![])).await.context("insert a raw row").map(drop)
     }
-    Ok(Said { per_second: count as f64 / start.elapsed().as_secs_f64(), latency_ms: histogram.mean_ms() })
 }
 
-async fn insert_until(db: Db, until: Instant) -> anyhow::Result<(usize, Histogram)> {
-    let (mut count, mut histogram) = (0, Histogram::new());
-    while Instant::now() < until {
-        let sent = Instant::now();
-        db.execute(Statement::new(INSERT_SQLITE, vec![])).await.context("insert a raw row")?;
-        histogram.record(sent.elapsed());
-        count += 1;
+/// A row that was received and not read.
+pub(super) struct Passed;
+
+impl ReadRow for Passed {
+    fn read(_: &Row<'_>) -> Result<Self, DbError> {
+        Ok(Self)
     }
-    Ok((count, histogram))
 }

@@ -23,8 +23,9 @@ use anyhow::Context;
 use application::{History, HistoryError, Kept, Organisation};
 use chrono::NaiveDate;
 use clap::Args;
-use domain::{calendar::Zone, time::Instant};
+use domain::{calendar::Zone, rules::Rules, time::Instant};
 use futures_util::{StreamExt, stream};
+use indicatif::ProgressBar;
 use tokio::{sync::mpsc, task};
 
 use self::{history::Historian, reader::Row, report::Rejects};
@@ -159,6 +160,20 @@ pub(crate) async fn import(
     report.rejects = rejects.finish()?;
     report.seconds = watch.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Every row of a file as the history it tells; none is kept.
+pub(crate) fn histories(mapping: Mapping, file: &Path, rules: &Rules) -> anyhow::Result<Vec<History>> {
+    let mapping = Arc::new(mapping);
+    let mut historian = Historian::new(Arc::clone(&mapping), rules);
+    let mut histories = Vec::new();
+    let source = reader::open(file, &ProgressBar::hidden())?;
+    reader::rows(source, &mapping, &mut |read| {
+        histories
+            .push(read.map_err(|(_, reason)| reason).and_then(|row| historian.tell(&row).map_err(|e| e.to_string())));
+        true
+    })?;
+    histories.into_iter().collect::<Result<_, _>>().map_err(anyhow::Error::msg)
 }
 
 /// Reads and tells every row; runs on a thread of its own, as far ahead as the channel allows.
