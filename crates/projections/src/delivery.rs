@@ -7,7 +7,7 @@ use crate::model;
 
 /// A record as the projections see it.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivered {
+pub struct Delivered {
     pub(crate) position: i64,
     pub(crate) hash: [u8; 32],
     pub(crate) content: Content,
