@@ -23,6 +23,7 @@ const IMPORTS: [(&str, &[&str]); 10] = [
     ("guichet", &["domain", "db", "event-store", "vault", "projections", "application", "api"]),
     ("testkit", &["db"]),
     ("fuzz", &[]),
+    ("simulation", &["domain", "db", "event-store", "projections"]),
 ];
 
 /// What the pure core may name: no runtime, no database, no log.

@@ -5,9 +5,10 @@
 //! `docs/decisions/0002-head-row-is-the-lock.md`.
 //!
 //! Start at [`EventStore`]. An append goes through [`append`](EventStore::append) to the writer task (`writer`), which admits a
-//! batch (`admit`, pure) and commits it through a small seam (`seam`). [`verify`] shares no code with any of it.
+//! batch (`admit`, pure) and commits it through a small seam ([`seam`]). [`verify`] shares no code with any of it.
 
 mod admit;
+mod desk;
 mod hash;
 #[doc(hidden)]
 pub mod measured;
@@ -15,7 +16,7 @@ mod read;
 mod record;
 mod request;
 mod ring;
-mod seam;
+pub mod seam;
 mod state;
 mod store;
 mod subscribe;
@@ -23,6 +24,7 @@ mod system;
 pub mod verify;
 mod writer;
 
+pub use desk::{Desk, PATIENCE};
 pub use hash::genesis;
 pub use read::statements;
 pub use record::{Direction, Filter, From, Head, NewEvent, Record, StoredOperation, StreamStatus};

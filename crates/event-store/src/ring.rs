@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use crate::Record;
 
-const MOST_EVENTS: usize = 8192;
 const MOST_BYTES: usize = 8 << 20;
 
 pub(crate) struct Ring {
     newest: Mutex<Newest>,
+    most_events: usize,
     head: watch::Sender<i64>,
 }
 
@@ -25,8 +25,8 @@ struct Newest {
 }
 
 impl Ring {
-    pub(crate) fn new(head: i64) -> Self {
-        Self { newest: Mutex::default(), head: watch::Sender::new(head) }
+    pub(crate) fn new(head: i64, most_events: usize) -> Self {
+        Self { newest: Mutex::default(), most_events, head: watch::Sender::new(head) }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<i64> {
@@ -55,7 +55,7 @@ impl Ring {
                 newest.bytes += size(&record);
                 newest.records.push_back(Arc::new(record));
             }
-            while newest.records.len() > MOST_EVENTS || newest.bytes > MOST_BYTES {
+            while newest.records.len() > self.most_events || newest.bytes > MOST_BYTES {
                 let Some(oldest) = newest.records.pop_front() else { break };
                 newest.bytes -= size(&oldest);
             }

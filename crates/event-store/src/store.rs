@@ -1,34 +1,24 @@
 //! The door to one log.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
-use db::append::{create_head, drive};
+use db::append::create_head;
 use db::{Db, DbError, LogEntry, ReadRow, Row};
 use futures_core::Stream;
 use futures_util::TryStreamExt;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::admit::Known;
-use crate::request::{Answer, Request, Waiting, refuse_reserved};
-use crate::ring::Ring;
-use crate::seam::{Log, Stored};
-use crate::writer::{Figures, Writer};
+use crate::desk::Desk;
+use crate::request::{Request, refuse_reserved};
+use crate::seam::{Bounds, Database, Reader, Stored};
 use crate::{
     Append, AppendError, Appended, Direction, Expected, Filter, From, Head, Record, StoredOperation, StreamStatus,
     Subscription, Write, read, system,
 };
 
-/// Requests that may wait; one more is refused rather than remembered.
-const QUEUE: usize = 4096;
-/// How long a caller waits for an outcome. The writer goes on.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often another process's appends are looked for.
-const POLL: Duration = Duration::from_millis(50);
 /// How often a deletion starts again because someone appended meanwhile.
 const TRIES: usize = 10;
 
@@ -49,15 +39,7 @@ struct Inner {
     db: Db,
     log: i32,
     slug: String,
-    queue: mpsc::Sender<Waiting>,
-    ring: Arc<Ring>,
-    poll: AbortHandle,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.poll.abort();
-    }
+    desk: Desk<Database>,
 }
 
 impl ReadRow for Head {
@@ -87,15 +69,9 @@ impl EventStore {
     /// As [`EventStore::open`], by another clock.
     pub async fn open_with(db: Db, entry: &LogEntry, clock: fn() -> DateTime<Utc>) -> Result<Self, StoreError> {
         create_head(&db, entry.id, entry.epoch, crate::genesis(&entry.slug)).await?;
-        let mut log = Stored::new(&db, entry.id);
-        let (head, _) = log.load(&db::append::Wanted::default()).await?;
-        let ring = Arc::new(Ring::new(head.position));
-        let (sender, queue) = mpsc::channel(QUEUE);
-        let figures = Figures::of(&entry.slug);
-        let writer = Writer { log, known: Known::at(head), queue, ring: Arc::clone(&ring), clock, figures };
-        drive(&db, writer.run())?;
-        let poll = tokio::spawn(poll(db.clone(), entry.id, Arc::clone(&ring))).abort_handle();
-        Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), queue: sender, ring, poll })))
+        let (log, reader) = (Stored::new(&db, entry.id), Database::new(db.clone(), entry.id));
+        let desk = Desk::open(log, reader, &entry.slug, clock, Bounds::default()).await?;
+        Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), desk })))
     }
 
     pub fn slug(&self) -> &str {
@@ -104,30 +80,13 @@ impl EventStore {
 
     /// Whether the writer is still there. Once it is gone every append is refused, until the process starts anew.
     pub fn is_writing(&self) -> bool {
-        !self.0.queue.is_closed()
+        self.0.desk.is_writing()
     }
 
     /// Appends, or says why not. Dropping this future, or its caller hanging up, cancels nothing: an append that was queued
     /// will be written.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.submit(Request::new(append)?).await
-    }
-
-    async fn submit(&self, request: Request) -> Result<Appended, AppendError> {
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { request, since: Instant::now(), answer };
-        self.0.queue.try_send(waiting).map_err(|_| AppendError::Overloaded)?;
-        let answered = tokio::time::timeout(PATIENCE, answered).await;
-        // The writer only goes away with its runtime; what became of the append is then unknown, too.
-        match answered.map_err(|_| AppendError::Unknown)?.map_err(|_| AppendError::Unknown)?? {
-            Answer::Appended(appended) => Ok(appended),
-            Answer::OperationDone { first, last } => {
-                let revisions = read::revisions(self.0.log, first, last);
-                let revisions =
-                    self.0.db.fetch_all(revisions).await.map_err(|error| AppendError::Storage(Arc::new(error)))?;
-                Ok(Appended { first, last, replayed: true, revisions })
-            }
-        }
+        self.0.desk.append(append).await
     }
 
     /// Hides a stream's revisions below `before` from stream reads. `id` and `meta` are those of the event that says so.
@@ -170,7 +129,8 @@ impl EventStore {
             let events = vec![system::truncated(id, before, meta.clone())];
             let write = Write { stream: system::metastream(stream), expected: Expected::Any, events };
             let checks = vec![(stream.to_owned(), Expected::Revision(revision))];
-            match self.submit(Request::of_system(Append { writes: vec![write], checks, operation: None })?).await {
+            match self.0.desk.submit(Request::of_system(Append { writes: vec![write], checks, operation: None })?).await
+            {
                 // Someone appended in between: look again.
                 Err(AppendError::Conflict { .. }) if tries < TRIES => tries += 1,
                 answer => return answer,
@@ -188,12 +148,12 @@ impl EventStore {
     ) -> Result<Appended, AppendError> {
         refuse_reserved(stream)?;
         let write = Write { stream: stream.to_owned(), expected, events: vec![system::tombstoned(id, meta)] };
-        self.submit(Request::of_system(Append { writes: vec![write], checks: vec![], operation: None })?).await
+        self.0.desk.submit(Request::of_system(Append { writes: vec![write], checks: vec![], operation: None })?).await
     }
 
     /// What an operation wrote, if it was carried out.
     pub async fn operation(&self, id: [u8; 32]) -> Result<Option<StoredOperation>, StoreError> {
-        Ok(self.0.db.fetch_optional(read::operation(self.0.log, id)).await?)
+        Ok(self.0.desk.reader().operation(id).await?)
     }
 
     /// Where a stream stands; none if it never had an event.
@@ -240,17 +200,17 @@ impl EventStore {
 
     /// Follows the log after a position: what is there, [`Delivery::CaughtUp`](crate::Delivery::CaughtUp), then what comes.
     pub fn subscribe(&self, after: i64, filter: Filter) -> Subscription {
-        Subscription::new(self.0.db.clone(), self.0.log, after, filter, Arc::clone(&self.0.ring))
+        self.0.desk.subscribe(after, filter)
     }
 
     /// The head, from the database.
     pub async fn head(&self) -> Result<Head, StoreError> {
-        Ok(self.0.db.fetch_one(read::head(self.0.log)).await?)
+        Ok(self.0.desk.reader().head().await?)
     }
 
     /// The position of the head as this process knows it: at once for its own appends, within 50 ms for others'.
     pub fn watch(&self) -> watch::Receiver<i64> {
-        self.0.ring.watch()
+        self.0.desk.watch()
     }
 
     /// To tell whether a checkpoint belongs to this history.
@@ -269,18 +229,5 @@ fn storage(error: StoreError) -> AppendError {
     match error {
         StoreError::Db(error) => AppendError::Storage(Arc::new(error)),
         StoreError::Closed => AppendError::Unknown,
-    }
-}
-
-/// Looks for what other processes appended.
-async fn poll(db: Db, log: i32, ring: Arc<Ring>) {
-    let mut tick = tokio::time::interval(POLL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        match db.fetch_one::<Head>(read::head(log)).await {
-            Ok(head) => ring.advance(head.position),
-            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the head could not be polled"),
-        }
     }
 }

@@ -6,13 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use db::Db;
 use tokio::sync::watch;
 
 use crate::ring::Ring;
-use crate::{Filter, Head, Record, StoreError, read};
-
-const PAGE: usize = 512;
+use crate::seam::{Database, Reader};
+use crate::{Filter, Record, StoreError};
 
 /// What a follower is handed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +27,8 @@ pub enum Delivery {
 }
 
 /// A place in a log that moves forward.
-pub struct Subscription {
-    db: Db,
-    log: i32,
+pub struct Subscription<R = Database> {
+    reader: R,
     filter: Filter,
     ring: Arc<Ring>,
     head: watch::Receiver<i64>,
@@ -42,6 +39,8 @@ pub struct Subscription {
     /// Everything up to here was handed out, or is not wanted.
     position: i64,
     pace: Pace,
+    /// Events that are read at once.
+    page: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,12 +51,11 @@ enum Pace {
     Live,
 }
 
-impl Subscription {
-    pub(crate) fn new(db: Db, log: i32, after: i64, filter: Filter, ring: Arc<Ring>) -> Self {
+impl<R: Reader> Subscription<R> {
+    pub(crate) fn new(reader: R, after: i64, filter: Filter, ring: Arc<Ring>, page: usize) -> Self {
         let head = ring.watch();
         Self {
-            db,
-            log,
+            reader,
             filter,
             ring,
             head,
@@ -65,6 +63,7 @@ impl Subscription {
             examined: after,
             position: after,
             pace: Pace::Behind,
+            page,
         }
     }
 
@@ -86,15 +85,15 @@ impl Subscription {
                 self.pace = Pace::Live;
                 return Ok(Delivery::CaughtUp { position: self.position });
             }
-            if passed >= PAGE as i64 {
+            if passed >= self.page as i64 {
                 return Ok(Delivery::Passed { position: self.position });
             }
             if self.pace == Pace::Behind {
-                self.page().await?;
-            } else if let Some(records) = self.ring.after(self.examined, PAGE) {
+                self.read_page().await?;
+            } else if let Some(records) = self.ring.after(self.examined, self.page) {
                 self.take(records);
             } else if *self.head.borrow_and_update() > self.examined {
-                self.page().await?;
+                self.read_page().await?;
             } else if self.head.changed().await.is_err() {
                 return Err(StoreError::Closed);
             }
@@ -107,11 +106,10 @@ impl Subscription {
     }
 
     /// Reads up to the head as it is now. Positions are gapless and never change, so two statements are as good as one.
-    async fn page(&mut self) -> Result<(), StoreError> {
-        let head: Head = self.db.fetch_one(read::head(self.log)).await?;
-        let page = read::page(self.log, self.examined, head.position, PAGE, &self.filter);
-        let records: Vec<Record> = self.db.fetch_all(page).await?;
-        let full = records.len() == PAGE;
+    async fn read_page(&mut self) -> Result<(), StoreError> {
+        let head = self.reader.head().await?;
+        let records = self.reader.page(self.examined, head.position, self.page, &self.filter).await?;
+        let full = records.len() == self.page;
         self.examined = match records.last() {
             Some(last) if full => last.position,
             _ => head.position.max(self.examined),

@@ -19,7 +19,6 @@ use crate::ring::Ring;
 use crate::seam::Log;
 use crate::{AppendError, Record};
 
-const MOST_REQUESTS: usize = 500;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -30,6 +29,8 @@ pub(crate) struct Writer<L> {
     pub(crate) ring: Arc<Ring>,
     pub(crate) clock: fn() -> DateTime<Utc>,
     pub(crate) figures: Figures,
+    /// Of one batch.
+    pub(crate) most_requests: usize,
 }
 
 /// What the writer tells about itself; it names no stream and no event.
@@ -80,7 +81,7 @@ impl<L: Log> Writer<L> {
         };
         let mut bytes = first.request.bytes;
         let mut batch = vec![first];
-        while batch.len() < MOST_REQUESTS {
+        while batch.len() < self.most_requests {
             let Ok(next) = self.queue.try_recv() else { break };
             bytes += next.request.bytes;
             if bytes > LARGEST_APPEND {

@@ -122,9 +122,10 @@ async fn run(fates: Vec<Fate>, kinds: &[&str]) -> (Vec<Result<Answer, AppendErro
         log: simulator.clone(),
         known: Known::at(log.head),
         queue,
-        ring: Arc::new(Ring::new(0)),
+        ring: Arc::new(Ring::new(0, 100)),
         clock: || DateTime::UNIX_EPOCH,
         figures: Figures::of("simulated"),
+        most_requests: 100,
     };
     writer.run().await;
     let mut said = vec![];

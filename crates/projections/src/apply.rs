@@ -6,20 +6,19 @@
 
 use std::collections::HashMap;
 
-use db::{Db, DbError, OnConflict, Tx, Value};
-use futures_util::FutureExt;
+use db::{DbError, OnConflict, Tx, Value};
 
 use crate::{
     Difference, Generation, Projection, Shape, Tables,
     delivery::{Delivered, explain},
     fold::{self, Folded},
     generation, model,
-    read_models::list_of,
+    seam::Shelf,
 };
 
 /// What became of a run.
 #[derive(Debug)]
-pub(crate) enum Applied {
+pub enum Applied {
     /// The run, or as much of it as the database took at once.
     Moved(Generation),
     /// Another worker was first, or the generation is gone.
@@ -34,11 +33,16 @@ struct Stop {
     why: String,
 }
 
-pub(crate) async fn apply<P: Projection>(db: &Db, from: &Generation, run: &[Delivered]) -> Result<Applied, DbError> {
+/// Folds a run of events that begins after the checkpoint, and moves the checkpoint.
+pub async fn apply<P: Projection>(
+    shelf: &impl Shelf<P>,
+    from: &Generation,
+    run: &[Delivered],
+) -> Result<Applied, DbError> {
     let (mut end, mut stop) = readable::<P>(run);
     while end > 0 {
         let part = &run[..end];
-        match attempt::<P>(db, from, part).await {
+        match attempt::<P>(shelf, from, part).await {
             Ok(Attempt::Moved(moved)) => return Ok(concluded(moved, stop)),
             Ok(Attempt::Lost) => return Ok(Applied::Lost),
             Ok(Attempt::Poisoned(poison)) => {
@@ -46,7 +50,7 @@ pub(crate) async fn apply<P: Projection>(db: &Db, from: &Generation, run: &[Deli
                 end = poison.index;
             }
             Err(error) if !error.is_permanent() => return Err(error),
-            Err(_) if !generation::is_alive(db, from).await? => return Ok(Applied::Lost),
+            Err(_) if !shelf.is_alive(from).await? => return Ok(Applied::Lost),
             // The database refuses some row: look for the event that makes it, by halves.
             Err(_) if end > 1 => (end, stop) = (end / 2, None),
             Err(error) => (end, stop) = (0, Some(Stop { at: part[0].position, why: explain(&error) })),
@@ -77,23 +81,25 @@ enum Attempt {
     Poisoned(fold::Poison),
 }
 
-async fn attempt<P: Projection>(db: &Db, from: &Generation, part: &[Delivered]) -> Result<Attempt, DbError> {
+async fn attempt<P: Projection>(
+    shelf: &impl Shelf<P>,
+    from: &Generation,
+    part: &[Delivered],
+) -> Result<Attempt, DbError> {
     let Some(last) = part.last() else { return Ok(Attempt::Moved(from.clone())) };
     let scopes = fold::scopes::<P>(part);
-    let loaded =
-        if scopes.is_empty() { HashMap::new() } else { P::Tables::load(db, from, list_of(Some(&scopes))).await? };
+    let loaded = if scopes.is_empty() { HashMap::new() } else { shelf.load(from, &scopes).await? };
     let folded = match fold::fold::<P>(loaded, part) {
         Ok(folded) => folded,
         Err(poison) => return Ok(Attempt::Poisoned(poison)),
     };
     let moved =
         Generation { position: last.position, hash: Some(last.hash), failure: None, failed_at: None, ..from.clone() };
-    let (from, to) = (from.clone(), moved.clone());
-    let won = db.write(move |tx| async move { write::<P>(tx, &from, &to, folded).await }.boxed()).await?;
+    let won = shelf.commit(from, &moved, folded).await?;
     Ok(if won { Attempt::Moved(moved) } else { Attempt::Lost })
 }
 
-async fn write<P: Projection>(
+pub(crate) async fn write<P: Projection>(
     tx: &mut Tx,
     from: &Generation,
     to: &Generation,
@@ -132,6 +138,7 @@ async fn count(tx: &mut Tx, shape: &Shape, table: &str, cells: Vec<Vec<Value>>) 
 #[cfg(test)]
 mod tests {
     use event_store::{Append, EventStore, Expected, NewEvent, Write};
+    use futures_util::FutureExt;
     use proptest::prelude::*;
     use testkit::on_both_databases;
     use uuid::Uuid;

@@ -7,7 +7,7 @@ use crate::model;
 
 /// A record as the projections see it.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivered {
+pub struct Delivered {
     pub(crate) position: i64,
     /// In its stream, from 0.
     pub(crate) revision: i64,

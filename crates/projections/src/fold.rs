@@ -12,11 +12,11 @@ use domain::codec::Recorded;
 use crate::{Cell, Difference, Projection, Tables, delivery::Delivered, model};
 
 /// What a run of events changes.
-pub(crate) struct Folded {
+pub struct Folded {
     /// One for each shape of the rows.
-    pub(crate) tables: Vec<Difference>,
+    pub tables: Vec<Difference>,
     /// What is added to each cell.
-    pub(crate) cells: Vec<Vec<Value>>,
+    pub cells: Vec<Vec<Value>>,
 }
 
 /// The event that a projection cannot fold, by its place in the run.

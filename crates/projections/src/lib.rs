@@ -28,6 +28,7 @@ mod generation;
 mod log_page;
 mod model;
 mod runner;
+pub mod seam;
 mod views;
 
 mod check;

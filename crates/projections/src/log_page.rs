@@ -1,6 +1,6 @@
 //! A page of the log after a checkpoint, and whether it is still the same log.
 
-use event_store::{Direction, EventStore, Filter, From, StoreError};
+use event_store::{Direction, EventStore, Filter, From, Record, StoreError};
 
 use crate::{Generation, delivery::Delivered};
 
@@ -8,7 +8,7 @@ use crate::{Generation, delivery::Delivered};
 const PAGE: usize = 4_000;
 
 /// The events after a position, and the hash of the event at it.
-pub(crate) struct LogPage {
+pub struct LogPage {
     anchor: Option<[u8; 32]>,
     pub(crate) run: Vec<Delivered>,
 }
@@ -18,14 +18,19 @@ pub(crate) struct LogPage {
 pub(crate) async fn after(store: &EventStore, position: i64) -> Result<LogPage, StoreError> {
     let from = if position == 0 { From::Start } else { From::At(position) };
     let records = store.read_log(from, Direction::Forward, PAGE + 1, &Filter::all()).await?;
-    let mut records = records.into_iter().peekable();
-    let anchor = records.next_if(|record| record.position == position).map(|record| record.hash);
-    Ok(LogPage { anchor, run: records.map(Delivered::decode).collect() })
+    Ok(LogPage::new(position, records))
 }
 
 impl LogPage {
     pub(crate) fn is_full(&self) -> bool {
         self.run.len() >= PAGE
+    }
+
+    /// The record at the checkpoint, unless that is 0, and those that follow.
+    pub fn new(position: i64, records: Vec<Record>) -> Self {
+        let mut records = records.into_iter().peekable();
+        let anchor = records.next_if(|record| record.position == position).map(|record| record.hash);
+        Self { anchor, run: records.map(Delivered::decode).collect() }
     }
 
     /// False if the log was restored, forked or cut behind the checkpoint.

@@ -11,14 +11,7 @@ use event_store::StoreError;
 use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{
-    Generation, ReadError, ReadModels,
-    apply::Applied,
-    delivery::explain,
-    generation, log_page,
-    model::{self, Model},
-    rebuild,
-};
+use crate::{Generation, ReadModels, apply::Applied, delivery::explain, generation, log_page::LogPage, seam::Ground};
 
 /// How often the registry is read again, to notice generations that others made.
 const RELOAD: Duration = Duration::from_secs(1);
@@ -33,24 +26,30 @@ pub struct Worker;
 impl Worker {
     /// Until `shutdown` is ready. Safe to drop at any moment: each write runs in a task of its own and is a transaction.
     pub async fn run(models: ReadModels, shutdown: impl Future<Output = ()>) {
-        let mut round = Round::new(models);
         tokio::select! {
-            () = round.run() => {}
+            () = run(models) => {}
             () = shutdown => {}
         }
     }
 }
 
-struct Round {
-    models: ReadModels,
-    running: Vec<Running>,
+/// Keeps every read model current, for ever.
+pub async fn run(ground: impl Ground) {
+    Round::new(ground).run().await;
+}
+
+struct Round<G: Ground> {
+    ground: G,
+    running: Vec<Running<G>>,
     /// Read models that had no generation of this version, on their way.
     filling: JoinSet<()>,
 }
 
 /// One read model as this worker knows it.
-struct Running {
-    model: &'static dyn Model,
+struct Running<G: Ground> {
+    model: G::Model,
+    name: &'static str,
+    version: i64,
     generation: Option<Generation>,
     /// It is not tried again at this position by this worker.
     stopped: bool,
@@ -65,27 +64,24 @@ enum RunError {
     Storage(#[from] DbError),
     #[error("the log could not be read")]
     Log(#[from] StoreError),
-    #[error("the read models could not be read")]
-    Read(#[from] ReadError),
 }
 
-impl Round {
-    fn new(models: ReadModels) -> Self {
-        let running = model::ALL
-            .iter()
-            .map(|model| Running {
-                model: *model,
-                generation: None,
-                stopped: false,
-                filling: false,
-                current_at: Instant::now(),
+impl<G: Ground> Round<G> {
+    fn new(ground: G) -> Self {
+        let running = ground
+            .models()
+            .into_iter()
+            .map(|model| {
+                let (name, version) = G::identity(model);
+                let current_at = Instant::now();
+                Running { model, name, version, generation: None, stopped: false, filling: false, current_at }
             })
             .collect();
-        Self { models, running, filling: JoinSet::new() }
+        Self { ground, running, filling: JoinSet::new() }
     }
 
     async fn run(&mut self) {
-        let mut head = self.models.store().watch();
+        let mut head = self.ground.watch();
         let mut reload = true;
         loop {
             head.mark_unchanged();
@@ -97,13 +93,15 @@ impl Round {
             reload = false;
             self.measure(*head.borrow());
             match stepped {
-                Ok(Step::Full) => self.models.has_moved(),
+                Ok(Step::Full) => self.ground.has_moved(),
                 Ok(Step::Moved) => {
-                    self.models.has_moved();
+                    self.ground.has_moved();
                     tokio::time::sleep_until(started + GATHER).await;
                 }
                 Ok(Step::Current) => {
+                    // In order, so that what happened alone decides what happens next.
                     tokio::select! {
+                        biased;
                         _ = head.changed() => {}
                         Some(_) = self.filling.join_next() => reload = true,
                         () = tokio::time::sleep(RELOAD) => reload = true,
@@ -111,7 +109,7 @@ impl Round {
                 }
                 Err(error) => {
                     tracing::warn!(
-                        organisation = self.models.store().slug(),
+                        organisation = self.ground.slug(),
                         error = explain(&error),
                         "the projections could not go on and try again"
                     );
@@ -127,14 +125,14 @@ impl Round {
         if !wanted {
             return Ok(());
         }
-        let all = generation::all(self.models.read()).await?;
-        let epoch = self.models.store().head().await?.epoch;
+        let all = self.ground.generations().await?;
+        let epoch = self.ground.epoch().await?;
         if self.filling.is_empty() {
             self.running.iter_mut().for_each(|running| running.filling = false);
         }
         let mut missing = Vec::new();
         for running in &mut self.running {
-            let found = generation::current(&all, running.model.name(), running.model.version());
+            let found = generation::current(&all, running.name, running.version);
             if found.is_none() && !running.filling {
                 running.filling = true;
                 missing.push(running.model);
@@ -146,7 +144,7 @@ impl Round {
         }
         for running in &mut self.running {
             if running.generation.as_ref().is_some_and(|generation| generation.epoch != epoch) {
-                running.diverged(&self.models).await?;
+                running.diverged(&self.ground).await?;
             }
         }
         if !missing.is_empty() {
@@ -155,24 +153,17 @@ impl Round {
         Ok(())
     }
 
-    fn fill(&mut self, missing: Vec<&'static dyn Model>) {
-        let models = self.models.clone();
+    fn fill(&mut self, missing: Vec<G::Model>) {
+        let (ground, filled) = (self.ground.clone(), self.ground.fill(missing));
         self.filling.spawn(async move {
-            let names: Vec<&str> = missing.iter().map(|model| model.name()).collect();
-            let organisation = models.store().slug().to_owned();
-            match rebuild::fill(&models, missing, &mut |_| {}).await {
-                Ok(report) => tracing::info!(organisation, events = report.events, ?names, "filled read models"),
-                Err(error) => {
-                    tracing::error!(organisation, ?names, error = explain(&error), "could not fill read models");
-                }
-            }
-            models.has_moved();
+            filled.await;
+            ground.has_moved();
         });
     }
 
     /// One page into every model that has one to read.
     async fn step(&mut self) -> Result<Step, RunError> {
-        let mut places: BTreeMap<i64, Vec<&mut Running>> = BTreeMap::new();
+        let mut places: BTreeMap<i64, Vec<&mut Running<G>>> = BTreeMap::new();
         for running in &mut self.running {
             match &running.generation {
                 Some(generation) if !running.stopped => places.entry(generation.position).or_default().push(running),
@@ -181,8 +172,8 @@ impl Round {
         }
         let (mut moved, mut full) = (false, false);
         for (position, members) in places {
-            let page = log_page::after(self.models.store(), position).await?;
-            let steps = members.into_iter().map(|running| running.step(&self.models, &page));
+            let page = self.ground.page(position).await?;
+            let steps = members.into_iter().map(|running| running.step(&self.ground, &page));
             for step in join_all(steps).await {
                 moved |= step?;
             }
@@ -196,9 +187,9 @@ impl Round {
     }
 
     fn measure(&mut self, head: i64) {
-        let organisation = self.models.store().slug().to_owned();
+        let organisation = self.ground.slug().to_owned();
         for running in &mut self.running {
-            let labels = [("organisation", organisation.clone()), ("projection", running.model.name().to_owned())];
+            let labels = [("organisation", organisation.clone()), ("projection", running.name.to_owned())];
             let position = running.generation.as_ref().map_or(0, |generation| generation.position);
             if position >= head {
                 running.current_at = Instant::now();
@@ -224,55 +215,55 @@ fn place_of(generation: &Generation) -> (i64, i64, i64) {
     (generation.version, generation.generation, generation.position)
 }
 
-impl Running {
-    async fn step(&mut self, models: &ReadModels, page: &log_page::LogPage) -> Result<bool, RunError> {
+impl<G: Ground> Running<G> {
+    async fn step(&mut self, ground: &G, page: &LogPage) -> Result<bool, RunError> {
         let Some(from) = self.generation.clone() else { return Ok(false) };
         if !page.continues(&from) {
-            self.diverged(models).await?;
+            self.diverged(ground).await?;
             return Ok(false);
         }
         if page.run.is_empty() {
             return Ok(false);
         }
-        match self.model.apply(models.read(), &from, &page.run).await? {
+        match ground.apply(self.model, &from, &page.run).await? {
             Applied::Moved(moved) => {
-                metrics::counter!("guichet_projection_events_total", "projection" => self.model.name())
+                metrics::counter!("guichet_projection_events_total", "projection" => self.name)
                     .increment((moved.position - from.position) as u64);
                 self.generation = Some(moved);
             }
             Applied::Lost => {
-                let all = generation::all(models.read()).await?;
-                self.generation = generation::current(&all, self.model.name(), self.model.version());
-                models.forget_all();
+                let all = ground.generations().await?;
+                self.generation = generation::current(&all, self.name, self.version);
+                ground.forget_all();
             }
             Applied::Stopped { moved, at, why } => {
                 self.generation = Some(moved);
-                self.stop(models, at, &why).await?;
+                self.stop(ground, at, &why).await?;
             }
         }
         Ok(true)
     }
 
     /// The rows were folded from another history than the log's: a restored backup, a fork.
-    async fn diverged(&mut self, models: &ReadModels) -> Result<(), DbError> {
+    async fn diverged(&mut self, ground: &G) -> Result<(), DbError> {
         if self.stopped {
             return Ok(());
         }
         let position = self.generation.as_ref().map_or(0, |generation| generation.position);
-        self.stop(models, position, "the log is no longer the one these rows were folded from; rebuild").await
+        self.stop(ground, position, "the log is no longer the one these rows were folded from; rebuild").await
     }
 
-    async fn stop(&mut self, models: &ReadModels, at: i64, why: &str) -> Result<(), DbError> {
+    async fn stop(&mut self, ground: &G, at: i64, why: &str) -> Result<(), DbError> {
         self.stopped = true;
         tracing::error!(
-            organisation = models.store().slug(),
-            projection = self.model.name(),
+            organisation = ground.slug(),
+            projection = self.name,
             position = at,
             why,
             "a projection has stopped"
         );
         match &self.generation {
-            Some(generation) => generation::stop(models.read(), generation, why, at).await,
+            Some(generation) => ground.stop(generation, why, at).await,
             None => Ok(()),
         }
     }
