@@ -18,6 +18,7 @@ mod progress;
 mod ready;
 mod rebuild;
 mod serve;
+mod soak;
 mod verify;
 mod wire;
 mod work;
@@ -54,5 +55,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Oracle(args) => oracle::run(&args, &settings),
         Command::Bench(args) => bench::run(args, &settings).await,
         Command::BenchChild(args) => bench::child(args, &settings).await,
+        Command::Soak(args) => soak::run(args, &settings).await,
     }
 }
