@@ -6,6 +6,7 @@ mod bench;
 mod canary;
 mod commands;
 mod counts;
+mod faults;
 mod first_door;
 mod flips;
 mod house;

@@ -3,6 +3,7 @@
 //! It stands on the seam alone, so that a simulator can run it as it is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -29,6 +30,7 @@ pub struct Desk<R> {
     queue: mpsc::Sender<Waiting>,
     ring: Arc<Ring>,
     bounds: Bounds,
+    diverged: Arc<AtomicBool>,
     poll: AbortHandle,
 }
 
@@ -52,10 +54,20 @@ impl<R: Reader> Desk<R> {
         let (sender, queue) = mpsc::channel(bounds.queue);
         let known = Known::at(head);
         let figures = Figures::of(slug);
-        let writer = Writer { log, known, queue, ring: Arc::clone(&ring), clock, figures, most_requests: bounds.batch };
+        let diverged = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            log,
+            known,
+            queue,
+            ring: Arc::clone(&ring),
+            clock,
+            diverged: Arc::clone(&diverged),
+            figures,
+            most_requests: bounds.batch,
+        };
         reader.drive(writer.run())?;
         let poll = tokio::spawn(poll(reader.clone(), Arc::clone(&ring))).abort_handle();
-        Ok(Self { reader, queue: sender, ring, bounds, poll })
+        Ok(Self { reader, queue: sender, ring, bounds, diverged, poll })
     }
 
     pub fn reader(&self) -> &R {
@@ -64,6 +76,11 @@ impl<R: Reader> Desk<R> {
 
     pub fn is_writing(&self) -> bool {
         !self.queue.is_closed()
+    }
+
+    /// See [`EventStore::has_diverged`](crate::EventStore::has_diverged).
+    pub fn has_diverged(&self) -> bool {
+        self.diverged.load(Ordering::Relaxed)
     }
 
     /// See [`EventStore::append`](crate::EventStore::append).

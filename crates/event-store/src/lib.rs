@@ -24,6 +24,7 @@ mod system;
 pub mod verify;
 mod writer;
 
+pub use db::is_passing;
 pub use desk::{Desk, PATIENCE};
 pub use hash::genesis;
 pub use read::statements;

@@ -83,6 +83,11 @@ impl EventStore {
         self.0.desk.is_writing()
     }
 
+    /// Whether the writer last found a log without what it had seen of it, and refuses to write on it.
+    pub fn has_diverged(&self) -> bool {
+        self.0.desk.has_diverged()
+    }
+
     /// Appends, or says why not. Dropping this future, or its caller hanging up, cancels nothing: an append that was queued
     /// will be written.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
