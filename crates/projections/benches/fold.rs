@@ -16,9 +16,7 @@ use projections::{
 fn folded<P: Projection>(events: &[Recorded]) -> usize {
     let mut scopes: HashMap<&str, P::Tables> = HashMap::new();
     for event in events.iter().filter(|event| reads::<P>(&event.stream)) {
-        if let Some(scope) = P::scope(event) {
-            P::fold(scopes.entry(scope).or_default(), event);
-        }
+        P::fold(scopes.entry(&event.stream).or_default(), event);
     }
     scopes.values().map(|rows| P::cells(rows).len()).sum()
 }
