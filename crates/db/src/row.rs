@@ -1,11 +1,9 @@
 //! Reading a row, whichever database it came from.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use crate::{DbError, sqlite};
+use crate::{DbError, postgres, sqlite};
 
 /// A row borrowed from the driver; columns are read by index, in the order the statement lists them.
 #[derive(Clone, Copy)]
@@ -13,7 +11,7 @@ pub enum Row<'r> {
     #[doc(hidden)]
     Sqlite(&'r rusqlite::Row<'r>),
     #[doc(hidden)]
-    Postgres(&'r PgRow),
+    Postgres(&'r tokio_postgres::Row),
 }
 
 /// What can be read from a row.
@@ -26,14 +24,14 @@ impl<'r> Row<'r> {
     pub fn opt_bool(&self, index: usize) -> Result<Option<bool>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::bool(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::bool(row, index),
         }
     }
 
     pub fn opt_int(&self, index: usize) -> Result<Option<i64>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::int(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::int(row, index),
         }
     }
 
@@ -45,28 +43,28 @@ impl<'r> Row<'r> {
     pub fn opt_str(&self, index: usize) -> Result<Option<&'r str>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::str(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::str(row, index),
         }
     }
 
     pub fn opt_uuid(&self, index: usize) -> Result<Option<Uuid>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::uuid(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::uuid(row, index),
         }
     }
 
     pub fn opt_at(&self, index: usize) -> Result<Option<DateTime<Utc>>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::at(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::at(row, index),
         }
     }
 
     pub fn opt_day(&self, index: usize) -> Result<Option<NaiveDate>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::day(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::day(row, index),
         }
     }
 
@@ -82,7 +80,7 @@ impl<'r> Row<'r> {
     fn opt_blob(&self, index: usize) -> Result<Option<&'r [u8]>, DbError> {
         match self {
             Self::Sqlite(row) => sqlite::bytes(row, index),
-            Self::Postgres(row) => Ok(row.try_get_unchecked(index)?),
+            Self::Postgres(row) => postgres::bytes(row, index),
         }
     }
 

@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::postgres::{PgArguments, PgTypeInfo};
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
-
-use crate::{DbError, Dialect, Value};
+use crate::{Dialect, Value};
 
 /// The rare pair of texts, where one text cannot serve both. A comment beside it says why.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +17,7 @@ pub struct Statement {
     sqlite: Cow<'static, str>,
     postgres: Cow<'static, str>,
     values: Vec<Value>,
+    by_key: bool,
 }
 
 impl Statement {
@@ -39,19 +37,21 @@ impl Statement {
         for text in [sql.sqlite, sql.postgres] {
             assert_eq!(highest_placeholder(text), values.len(), "placeholders and values of: {text}");
         }
-        Self { sqlite: sql.sqlite.into(), postgres: sql.postgres.into(), values }
+        Self { sqlite: sql.sqlite.into(), postgres: sql.postgres.into(), values, by_key: false }
     }
 
-    /// Text built by this crate for the one database that will see it.
-    pub(crate) fn built(sql: &str, values: Vec<Value>) -> Self {
-        Self { sqlite: Cow::Owned(sql.to_owned()), postgres: Cow::Owned(sql.to_owned()), values }
+    /// Says that it finds a few rows, each by a key that an index holds. PostgreSQL then plans it once, by key whatever its
+    /// tables look like that day, where it would otherwise plan each time; and such reads share connections.
+    #[must_use]
+    pub fn by_key(self) -> Self {
+        Self { by_key: true, ..self }
     }
 
     /// Puts a read model's current table, a name made by the program, where the text says `@table`.
     #[must_use]
     pub fn table(self, name: &str) -> Self {
         let replaced = |text: Cow<'static, str>| Cow::Owned(text.replace("@table", name));
-        Self { sqlite: replaced(self.sqlite), postgres: replaced(self.postgres), values: self.values }
+        Self { sqlite: replaced(self.sqlite), postgres: replaced(self.postgres), ..self }
     }
 
     /// Puts words that the program made, a list of columns or another table, where the text says `mark`.
@@ -64,7 +64,7 @@ impl Statement {
     #[must_use]
     pub fn fill_per_dialect(self, mark: &str, sqlite: &str, postgres: &str) -> Self {
         let replaced = |text: Cow<'static, str>, words| Cow::Owned(text.replace(mark, words));
-        Self { sqlite: replaced(self.sqlite, sqlite), postgres: replaced(self.postgres, postgres), values: self.values }
+        Self { sqlite: replaced(self.sqlite, sqlite), postgres: replaced(self.postgres, postgres), ..self }
     }
 
     /// The text one database will see.
@@ -75,34 +75,12 @@ impl Statement {
         }
     }
 
-    pub(crate) fn text(&self, dialect: Dialect) -> SqlStr {
-        let text = match dialect {
-            Dialect::Sqlite => &self.sqlite,
-            Dialect::Postgres => &self.postgres,
-        };
-        // Safe: every text begins as a `&'static str`, and `@table` takes names that the program made.
-        match text {
-            Cow::Borrowed(text) => text.into_sql_str(),
-            Cow::Owned(text) => AssertSqlSafe(text.clone()).into_sql_str(),
-        }
-    }
-
-    /// What the driver tells PostgreSQL of each value: `$1 is null` alone would leave it guessing.
-    pub(crate) fn postgres_types(&self) -> Vec<PgTypeInfo> {
-        self.values.iter().map(Value::postgres_type).collect()
-    }
-
     pub(crate) fn values(&self) -> &[Value] {
         &self.values
     }
 
-    pub(crate) fn postgres_arguments(self) -> Result<PgArguments, DbError> {
-        let mut arguments = PgArguments::default();
-        self.values
-            .into_iter()
-            .try_for_each(|value| value.add_to_postgres(&mut arguments))
-            .map_err(sqlx::Error::Encode)?;
-        Ok(arguments)
+    pub(crate) fn is_by_key(&self) -> bool {
+        self.by_key
     }
 }
 

@@ -1,18 +1,16 @@
 //! A transaction, on either database.
 
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, TryStreamExt};
-use sqlx::{AssertSqlSafe, Executor, Postgres, SqlSafeStr, Transaction};
 
-use crate::bulk::{self, Column, OnConflict};
-use crate::{DbError, Dialect, ReadRow, Row, Statement, Value, sqlite};
+use crate::bulk::{Column, OnConflict};
+use crate::{DbError, Dialect, ReadRow, Statement, Value, postgres, sqlite};
 
 /// Handed to the work of [`crate::Db::write`] and [`crate::Db::snapshot`]; they commit it.
 pub enum Tx {
     #[doc(hidden)]
     Sqlite(sqlite::Transaction),
     #[doc(hidden)]
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(postgres::Tx),
 }
 
 impl Tx {
@@ -26,11 +24,7 @@ impl Tx {
     pub async fn fetch_all<R: ReadRow + Send>(&mut self, statement: Statement) -> Result<Vec<R>, DbError> {
         match self {
             Self::Sqlite(tx) => tx.fetch(&statement),
-            Self::Postgres(tx) => {
-                let text = statement.text(Dialect::Postgres);
-                let query = sqlx::query_with(text, statement.postgres_arguments()?);
-                query.fetch(&mut **tx).map(|row| R::read(&Row::Postgres(&row?))).try_collect().await
-            }
+            Self::Postgres(tx) => tx.fetch_all(&statement).await,
         }
     }
 
@@ -42,42 +36,28 @@ impl Tx {
     pub async fn for_each<R: ReadRow>(
         &mut self,
         statement: Statement,
-        mut take: impl FnMut(R) + Send,
+        take: impl FnMut(R) + Send,
     ) -> Result<(), DbError> {
         match self {
-            Self::Sqlite(tx) => tx.each(&statement, take)?,
-            Self::Postgres(tx) => {
-                let text = statement.text(Dialect::Postgres);
-                let mut rows = sqlx::query_with(text, statement.postgres_arguments()?).fetch(&mut **tx);
-                while let Some(row) = rows.try_next().await? {
-                    take(R::read(&Row::Postgres(&row))?);
-                }
-            }
+            Self::Sqlite(tx) => tx.each(&statement, take),
+            Self::Postgres(tx) => tx.for_each(&statement, take).await,
         }
-        Ok(())
     }
 
     /// The number of rows it touched.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
-        Ok(match self {
-            Self::Sqlite(tx) => tx.execute(&statement)?,
-            Self::Postgres(tx) => {
-                let text = statement.text(Dialect::Postgres);
-                let query = sqlx::query_with(text, statement.postgres_arguments()?);
-                query.execute(&mut **tx).await?.rows_affected()
-            }
-        })
+        match self {
+            Self::Sqlite(tx) => tx.execute(&statement),
+            Self::Postgres(tx) => tx.execute(&statement).await,
+        }
     }
 
     /// Text of several statements without parameters.
     pub async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         match self {
-            Self::Sqlite(tx) => tx.script(sql)?,
-            Self::Postgres(tx) => {
-                tx.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()).into_sql_str())).await?;
-            }
+            Self::Sqlite(tx) => tx.script(sql),
+            Self::Postgres(tx) => tx.script(sql).await,
         }
-        Ok(())
     }
 
     /// Inserts rows whose values stand in the order of `columns`.
@@ -91,10 +71,7 @@ impl Tx {
         match self {
             _ if rows.is_empty() => Ok(0),
             Self::Sqlite(tx) => tx.insert_rows(table, columns, &rows, on_conflict),
-            Self::Postgres(_) => {
-                let sql = bulk::postgres_insert(table, columns, on_conflict);
-                self.run(&sql, [Value::Json(Some(bulk::json_rows(columns, rows)))]).await
-            }
+            Self::Postgres(tx) => tx.insert_rows(table, columns, &rows, on_conflict).await,
         }
     }
 
@@ -124,16 +101,8 @@ impl Tx {
         match self {
             _ if keys.is_empty() => Ok(0),
             Self::Sqlite(tx) => tx.delete_rows(table, key, &keys, only_if),
-            Self::Postgres(_) => {
-                let sql = bulk::postgres_delete(table, key, only_if);
-                self.run(&sql, [Value::Json(Some(bulk::json_rows(key, keys)))]).await
-            }
+            Self::Postgres(tx) => tx.delete_rows(table, key, &keys, only_if).await,
         }
-    }
-
-    /// Runs text that this crate built for one database. The driver keeps it prepared.
-    async fn run(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, DbError> {
-        self.execute(Statement::built(sql, values.into_iter().collect())).await
     }
 
     /// Carries out some work and commits it, or not.
@@ -153,14 +122,14 @@ impl Tx {
     async fn commit(self) -> Result<(), DbError> {
         match self {
             Self::Sqlite(tx) => tx.commit(),
-            Self::Postgres(tx) => Ok(tx.commit().await?),
+            Self::Postgres(tx) => tx.commit().await,
         }
     }
 
     async fn rollback(self) -> Result<(), DbError> {
         match self {
             Self::Sqlite(tx) => tx.rollback(),
-            Self::Postgres(tx) => Ok(tx.rollback().await?),
+            Self::Postgres(tx) => tx.rollback().await,
         }
     }
 }

@@ -3,10 +3,6 @@
 //! SQLite knows no instants, days, ids or booleans, so they travel as fixed text and 0/1; PostgreSQL gets its native types.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
-use sqlx::{Arguments, Encode, Postgres, Type};
 use uuid::Uuid;
 
 use crate::DbError;
@@ -70,39 +66,13 @@ pub(crate) fn four_digits<T>(value: T, day: NaiveDate) -> Result<T, DbError> {
 }
 
 impl Value {
-    pub(crate) fn add_to_postgres(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
-        match self {
-            Self::Bool(value) => arguments.add(value),
-            Self::Int(value) => arguments.add(value),
-            Self::Text(value) => arguments.add(value),
-            Self::Uuid(value) => arguments.add(value),
-            Self::At(value) => arguments.add(value),
-            Self::Day(value) => arguments.add(value),
-            Self::Json(value) => arguments.add(value.as_deref().map(JsonText)),
-            Self::Bytes(value) => arguments.add(value),
-        }
-    }
-
-    pub(crate) fn postgres_type(&self) -> PgTypeInfo {
-        match self {
-            Self::Bool(_) => <bool as Type<Postgres>>::type_info(),
-            Self::Int(_) => <i64 as Type<Postgres>>::type_info(),
-            Self::Text(_) => <String as Type<Postgres>>::type_info(),
-            Self::Uuid(_) => <Uuid as Type<Postgres>>::type_info(),
-            Self::At(_) => <DateTime<Utc> as Type<Postgres>>::type_info(),
-            Self::Day(_) => <NaiveDate as Type<Postgres>>::type_info(),
-            Self::Json(_) => JsonText::type_info(),
-            Self::Bytes(_) => <Vec<u8> as Type<Postgres>>::type_info(),
-        }
-    }
-
-    /// As a cell of the one JSON parameter that carries a batch of rows to PostgreSQL.
+    /// As a cell of JSON, in the spelling both databases read.
     pub fn into_json(self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
             Self::Bool(value) => value.map_or(Json::Null, Json::from),
             Self::Int(value) => value.map_or(Json::Null, Json::from),
-            // JSON as a string too, cast back in the statement: re-printing it here could change its bytes.
+            // JSON as a string too: re-printing it here could change its bytes.
             Self::Text(value) | Self::Json(value) => value.map_or(Json::Null, Json::from),
             Self::Uuid(value) => value.map_or(Json::Null, |id| id.hyphenated().to_string().into()),
             Self::At(value) => value.map_or(Json::Null, |at| instant_text(at).into()),
@@ -119,27 +89,6 @@ fn bytea_text(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
         text
     })
-}
-
-/// Text that PostgreSQL receives as `json`, byte for byte.
-struct JsonText<'a>(&'a str);
-
-impl Type<Postgres> for JsonText<'_> {
-    /// `json`, not `jsonb`: kept as written. A null must say so too, since it is the type that finds the function.
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(sqlx::postgres::types::Oid(114))
-    }
-
-    fn compatible(ty: &PgTypeInfo) -> bool {
-        <sqlx::types::Json<()> as Type<Postgres>>::compatible(ty)
-    }
-}
-
-impl Encode<'_, Postgres> for JsonText<'_> {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(self.0.as_bytes());
-        Ok(IsNull::No)
-    }
 }
 
 macro_rules! from {

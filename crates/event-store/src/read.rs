@@ -38,7 +38,8 @@ pub(crate) fn stream(log: i32, stream: &str, from: From, direction: Direction, l
         Direction::Forward => visible!(">=", ""),
         Direction::Backward => visible!("<=", " desc"),
     };
-    Statement::new(sql, vec![log.into(), stream.into(), start(from, 0).into(), count(limit).into()])
+    let values = vec![log.into(), stream.into(), start(from, 0).into(), count(limit).into()];
+    Statement::new(sql, values).by_key()
 }
 
 /// Any text of a filtered read is a pair: the lists travel as JSON, whose functions each database names its own way.
@@ -101,7 +102,7 @@ pub(crate) fn log(log: i32, from: From, direction: Direction, limit: usize, filt
                 " from event e where e.log = $1 and e.position <= $2 order by e.position desc limit $3"
             ),
         };
-        return Statement::new(sql, values);
+        return Statement::new(sql, values).by_key();
     }
     let sql = match direction {
         Direction::Forward => {
@@ -156,11 +157,12 @@ pub(crate) fn scan_streams(log: i32, until: i64) -> Statement {
 }
 
 pub(crate) fn head(log: i32) -> Statement {
-    Statement::new("select epoch, position, hash from log_head where log = $1", vec![log.into()])
+    Statement::new("select epoch, position, hash from log_head where log = $1", vec![log.into()]).by_key()
 }
 
 pub(crate) fn hash_at(log: i32, position: i64) -> Statement {
     Statement::new("select hash from event where log = $1 and position = $2", vec![log.into(), position.into()])
+        .by_key()
 }
 
 pub(crate) fn stream_status(log: i32, stream: &str) -> Statement {
@@ -168,6 +170,7 @@ pub(crate) fn stream_status(log: i32, stream: &str) -> Statement {
         "select revision, truncated_before, tombstoned from stream where log = $1 and name = $2",
         vec![log.into(), stream.into()],
     )
+    .by_key()
 }
 
 pub(crate) fn operation(log: i32, id: [u8; 32]) -> Statement {
@@ -175,6 +178,7 @@ pub(crate) fn operation(log: i32, id: [u8; 32]) -> Statement {
         "select fingerprint, first_position, last_position from operation where log = $1 and id = $2",
         vec![log.into(), id.into()],
     )
+    .by_key()
 }
 
 /// The last revision that each stream got between two positions.

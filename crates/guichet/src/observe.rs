@@ -21,8 +21,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// `otherwise`: the filter where none is set.
 pub(crate) fn logs(settings: &Settings, otherwise: &str) -> anyhow::Result<()> {
     let filter = settings.log.as_deref().unwrap_or(otherwise);
-    // sqlx logs the text of slow statements: never ours to print.
-    let filter = EnvFilter::try_new(format!("{filter},sqlx=off"))?;
+    // The driver logs statements, and what the server remarks: never ours to print.
+    let filter = EnvFilter::try_new(format!("{filter},tokio_postgres=off"))?;
     let registry = tracing_subscriber::registry().with(filter);
     if settings.log_json {
         registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?;

@@ -151,6 +151,7 @@ pub(crate) fn with_checkpoint<R: Row>(from: &Generation, scope: &str) -> Stateme
     .table(&from.table(&R::SHAPE))
     .fill("@columns", &columns.join(", "))
     .fill("@scope", R::SHAPE.columns[0].name)
+    .by_key()
 }
 
 struct Positioned<R> {

@@ -100,14 +100,11 @@ impl Vault {
         if let Some(key) = self.0.by_subject.get(subject) {
             return Ok(key);
         }
-        let stored: Option<StoredKey> = self
-            .0
-            .db
-            .fetch_optional(Statement::new(
-                "select id, wrapped from subject_key where log = $1 and subject = $2",
-                vec![self.0.log.into(), subject.into()],
-            ))
-            .await?;
+        let by_subject = Statement::new(
+            "select id, wrapped from subject_key where log = $1 and subject = $2",
+            vec![self.0.log.into(), subject.into()],
+        );
+        let stored: Option<StoredKey> = self.0.db.fetch_optional(by_subject.by_key()).await?;
         let Some((id, wrapped)) = stored else { return self.create_key(subject, &[]).await };
         let key = self.unwrap(id, subject, &wrapped.ok_or(VaultError::Destroyed)?)?;
         self.remember_key(subject, &key);
@@ -119,14 +116,11 @@ impl Vault {
         if let Some(key) = self.0.by_id.get(&id) {
             return Ok(Some(key));
         }
-        let stored: Option<(String, Vec<u8>)> = self
-            .0
-            .db
-            .fetch_optional(Statement::new(
-                "select subject, wrapped from subject_key where log = $1 and id = $2 and wrapped is not null",
-                vec![self.0.log.into(), id.into()],
-            ))
-            .await?;
+        let by_id = Statement::new(
+            "select subject, wrapped from subject_key where log = $1 and id = $2 and wrapped is not null",
+            vec![self.0.log.into(), id.into()],
+        );
+        let stored: Option<(String, Vec<u8>)> = self.0.db.fetch_optional(by_id.by_key()).await?;
         let Some((subject, wrapped)) = stored else { return Ok(None) };
         let key = self.unwrap(id, &subject, &wrapped)?;
         self.remember_key(&subject, &key);

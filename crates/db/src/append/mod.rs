@@ -134,8 +134,8 @@ pub enum Committed {
 pub struct Appender(Own);
 
 enum Own {
-    Sqlite(sqlite::Own),
-    Postgres(postgres::Own),
+    Sqlite(Box<sqlite::Own>),
+    Postgres(Box<postgres::Own>),
 }
 
 impl Appender {
@@ -143,8 +143,8 @@ impl Appender {
     pub fn new(db: &Db, log: i32) -> Self {
         let log = i64::from(log);
         Self(match (db.sqlite_options(), db.postgres_options()) {
-            (Some(options), _) => Own::Sqlite(sqlite::Own::new(options.clone(), log)),
-            (_, Some(options)) => Own::Postgres(postgres::Own::new(options.clone(), log)),
+            (Some(options), _) => Own::Sqlite(Box::new(sqlite::Own::new(options.clone(), log))),
+            (_, Some(options)) => Own::Postgres(Box::new(postgres::Own::new(options.clone(), log))),
             (None, None) => unreachable!("a database is one of the two"),
         })
     }

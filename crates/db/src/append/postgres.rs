@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{Connection, Row as _};
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, Wanted};
+use crate::postgres::{BY_KEY, Options, Session};
 use crate::{DbError, Row};
 
 const COMMIT: &str = include_str!("postgres.sql");
@@ -16,25 +16,15 @@ const HASH_AT: &str = "select hash from event where log = $1 and position = $2";
 const SILENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Own {
-    options: PgConnectOptions,
+    options: Options,
     log: i64,
-    connection: Option<PgConnection>,
+    session: Option<Session>,
 }
 
 impl Own {
-    pub(super) fn new(options: PgConnectOptions, log: i64) -> Self {
-        // Every look-up of the append is by key. A plan that was made while the tables were empty must not scan or sort them
-        // when they are full, so only the plan by key is left to choose, once.
-        let options = options.options([
-            ("plan_cache_mode", "force_generic_plan"),
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("enable_sort", "off"),
-            ("enable_material", "off"),
-            ("jit", "off"),
-        ]);
-        Self { options, log, connection: None }
+    pub(super) fn new(options: Options, log: i64) -> Self {
+        // Every look-up of the append is by key.
+        Self { options: options.with(BY_KEY), log, session: None }
     }
 
     pub(super) async fn commit(&mut self, batch: &Batch<'_>) -> Result<Committed, DbError> {
@@ -44,43 +34,59 @@ impl Own {
         let ids: Vec<&[u8]> = operations.iter().map(|operation| &operation.id[..]).collect();
         let fingerprints: Vec<Option<&[u8]>> =
             operations.iter().map(|operation| operation.fingerprint.as_ref().map(|bytes| &bytes[..])).collect();
-        let query = sqlx::query(COMMIT)
-            .bind(self.log)
-            .bind(expected.epoch)
-            .bind(expected.position)
-            .bind(&expected.hash[..])
-            .bind(head.position)
-            .bind(&head.hash[..])
-            .bind(head.recorded_at)
-            .bind(ids)
-            .bind(fingerprints)
-            .bind(column(operations, |operation| operation.first))
-            .bind(column(operations, |operation| operation.last))
-            .bind(column(&batch.unknown_events, |event| event.0))
-            .bind(column(&batch.unknown_events, |event| event.1))
-            .bind(column(&batch.assumed, |stream| stream.0))
-            .bind(column(&batch.assumed, |stream| stream.1))
-            .bind(column(events, |event| event.first))
-            .bind(column(events, |event| {
-                let told = event.first.is_none() || event.revision == 0;
-                told.then_some(event.stream)
-            }))
-            .bind(column(events, |event| event.revision))
-            .bind(column(events, |event| event.id))
-            .bind(column(events, |event| event.kind))
-            .bind(column(events, |event| event.schema))
-            .bind(column(events, |event| event.payload))
-            .bind(column(events, |event| event.meta))
-            .bind(events.iter().map(|event| &event.hash[..]).collect::<Vec<&[u8]>>())
-            .bind(column(&batch.new_streams, |stream| stream.1.first));
-        let query = [&batch.new_streams, &batch.changed_streams].into_iter().fold(query, |query, streams| {
-            query
-                .bind(column(streams, |stream| stream.0))
-                .bind(column(streams, |stream| stream.1.revision))
-                .bind(column(streams, |stream| stream.1.truncated_before))
-                .bind(column(streams, |stream| stream.1.tombstoned))
+        let streams = [&batch.new_streams, &batch.changed_streams].map(|streams| {
+            (
+                column(streams, |stream| stream.0),
+                column(streams, |stream| stream.1.revision),
+                column(streams, |stream| stream.1.truncated_before),
+                column(streams, |stream| stream.1.tombstoned),
+            )
         });
-        let rows = self.fetch(query).await?;
+        let [new, changed] = &streams;
+        let log = self.log;
+        let rows = self
+            .fetch(
+                COMMIT,
+                &[
+                    &log,
+                    &expected.epoch,
+                    &expected.position,
+                    &&expected.hash[..],
+                    &head.position,
+                    &&head.hash[..],
+                    &head.recorded_at,
+                    &ids,
+                    &fingerprints,
+                    &column(operations, |operation| operation.first),
+                    &column(operations, |operation| operation.last),
+                    &column(&batch.unknown_events, |event| event.0),
+                    &column(&batch.unknown_events, |event| event.1),
+                    &column(&batch.assumed, |stream| stream.0),
+                    &column(&batch.assumed, |stream| stream.1),
+                    &column(events, |event| event.first),
+                    &column(events, |event| {
+                        let told = event.first.is_none() || event.revision == 0;
+                        told.then_some(event.stream)
+                    }),
+                    &column(events, |event| event.revision),
+                    &column(events, |event| event.id),
+                    &column(events, |event| event.kind),
+                    &column(events, |event| event.schema),
+                    &column(events, |event| event.payload),
+                    &column(events, |event| event.meta),
+                    &column(events, |event| &event.hash[..]),
+                    &column(&batch.new_streams, |stream| stream.1.first),
+                    &new.0,
+                    &new.1,
+                    &new.2,
+                    &new.3,
+                    &changed.0,
+                    &changed.1,
+                    &changed.2,
+                    &changed.3,
+                ],
+            )
+            .await?;
         let mut facts = Facts::default();
         let mut committed = false;
         for row in &rows {
@@ -94,13 +100,19 @@ impl Own {
     }
 
     pub(super) async fn load(&mut self, wanted: &Wanted) -> Result<(HeadRow, Facts), DbError> {
-        let query = sqlx::query(LOAD)
-            .bind(self.log)
-            .bind(wanted.operations.iter().map(|id| &id[..]).collect::<Vec<&[u8]>>())
-            .bind(column(&wanted.events, |event| event.0.as_str()))
-            .bind(column(&wanted.events, |event| event.1))
-            .bind(&wanted.streams[..]);
-        let rows = self.fetch(query).await?;
+        let log = self.log;
+        let rows = self
+            .fetch(
+                LOAD,
+                &[
+                    &log,
+                    &column(&wanted.operations, |id| &id[..]),
+                    &column(&wanted.events, |event| event.0.as_str()),
+                    &column(&wanted.events, |event| event.1),
+                    &wanted.streams,
+                ],
+            )
+            .await?;
         let (mut facts, mut head) = (Facts::default(), None);
         for row in &rows {
             if let Some(row) = read(row, &mut facts)? {
@@ -112,22 +124,28 @@ impl Own {
     }
 
     pub(super) async fn hash_at(&mut self, position: i64) -> Result<Option<Bytes32>, DbError> {
-        let rows = self.fetch(sqlx::query(HASH_AT).bind(self.log).bind(position)).await?;
+        let log = self.log;
+        let rows = self.fetch(HASH_AT, &[&log, &position]).await?;
         rows.first().map(|row| Row::Postgres(row).bytes32(0)).transpose()
     }
 
     /// A connection that failed, or was left in the middle of an answer, is never used again.
     async fn fetch(
         &mut self,
-        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
-    ) -> Result<Vec<PgRow>, DbError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => PgConnection::connect_with(&self.options).await?,
+        text: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, DbError> {
+        let asked = async {
+            let mut session = match self.session.take() {
+                Some(session) => session,
+                None => Session::connect(&self.options).await?,
+            };
+            // The log is wider in the program than in its column; all else is cast, or as wide.
+            let rows = session.rows(text, &[Type::INT8], parameters).await?;
+            Ok::<_, DbError>((rows, session))
         };
-        let answer = tokio::time::timeout(SILENCE, query.fetch_all(&mut connection)).await;
-        let rows = answer.map_err(|_| DbError::Silent)??;
-        self.connection = Some(connection);
+        let (rows, session) = tokio::time::timeout(SILENCE, asked).await.map_err(|_| DbError::Silent)??;
+        self.session = Some(session);
         Ok(rows)
     }
 }
@@ -137,10 +155,9 @@ fn column<'r, T, C>(rows: &'r [T], cell: impl Fn(&'r T) -> C) -> Vec<C> {
 }
 
 /// Adds a found fact; a row that is none (the head, or the word that all was written) is handed back.
-fn read<'r>(row: &'r PgRow, facts: &mut Facts) -> Result<Option<Row<'r>>, DbError> {
-    let what: &str = row.try_get_unchecked(0)?;
+fn read<'r>(row: &'r tokio_postgres::Row, facts: &mut Facts) -> Result<Option<Row<'r>>, DbError> {
     let row = Row::Postgres(row);
-    match what {
+    match row.str(0)? {
         "operation" => facts.operations.push(OperationRow {
             id: row.bytes32(3)?,
             fingerprint: row.opt_bytes32(4)?,

@@ -1,0 +1,132 @@
+//! What only PostgreSQL can get wrong: its connections die, its plans age, its errors repeat what they were given.
+
+use std::error::Error;
+
+use db::{Db, DbError, Dialect, Statement};
+use futures_util::FutureExt;
+use testkit::{Fresh, run};
+use uuid::Uuid;
+
+const INSERT: &str = "insert into log_directory (id, slug, epoch) values ($1, $2, $3)";
+
+fn entry(id: i64, slug: &str) -> Statement {
+    Statement::new(INSERT, vec![id.into(), slug.into(), Uuid::nil().into()])
+}
+
+/// Everything an operator may get to see of an error.
+fn told(error: &DbError) -> String {
+    let mut text = format!("{error:?}");
+    let mut source = Some(error as &dyn Error);
+    while let Some(error) = source {
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[test]
+fn an_error_repeats_no_value() {
+    async fn body(fresh: Fresh) {
+        let db = fresh.server();
+        db.execute(entry(1, "secret-word")).await.expect("the first of its name");
+        let taken = db.execute(entry(2, "secret-word")).await.expect_err("the name is taken");
+        assert!(taken.is_unique_violation() && taken.is_permanent(), "{taken:?}");
+        let cast = Statement::new("select cast($1 as bigint)", vec!["secret-word".into()]);
+        let unread = db.fetch_all::<()>(cast).await.expect_err("not a number");
+        assert!(unread.is_permanent(), "{unread:?}");
+        for error in [taken, unread] {
+            assert!(!told(&error).contains("secret-word"), "{}", told(&error));
+        }
+    }
+    run(Dialect::Postgres, body);
+}
+
+#[test]
+fn text_with_a_nul_is_refused_for_good() {
+    async fn body(fresh: Fresh) {
+        let refused = fresh.server().execute(entry(1, "a\0b")).await.expect_err("PostgreSQL has no such text");
+        assert!(refused.is_permanent(), "{refused:?}");
+        assert!(fresh.logs().await.expect("the connection is whole").is_empty());
+    }
+    run(Dialect::Postgres, body);
+}
+
+/// PostgreSQL answers `commit` with a rollback then, and calls it a success.
+#[test]
+fn a_transaction_with_a_failed_statement_is_not_called_committed() {
+    async fn body(fresh: Fresh) {
+        let work = fresh.server().write(|tx| {
+            Box::pin(async move {
+                tx.execute(entry(1, "one")).await?;
+                assert!(tx.execute(entry(1, "two")).await.is_err(), "the id is taken");
+                Ok(())
+            })
+        });
+        assert!(work.await.is_err());
+        assert!(fresh.logs().await.expect("read").is_empty());
+    }
+    run(Dialect::Postgres, body);
+}
+
+#[test]
+fn reads_outlive_the_connections_they_had() {
+    async fn body(fresh: Fresh) {
+        let read = || Statement::new("select count(*) from log_directory", vec![]);
+        let other = fresh.another_process().await;
+        for _ in 0..3 {
+            for statement in [read(), read().by_key()] {
+                let counted: (i64,) = fresh.server().fetch_one(statement).await.expect("another connection answers");
+                assert_eq!(counted, (0,));
+            }
+            let all = "select pg_terminate_backend(pid)
+                       from pg_stat_activity
+                       where datname = current_database() and pid <> pg_backend_pid()";
+            other.server().fetch_all::<()>(Statement::new(all, vec![])).await.expect("a superuser may");
+        }
+        other.close().await;
+    }
+    run(Dialect::Postgres, body);
+}
+
+#[test]
+fn a_table_may_be_replaced_beneath_a_prepared_statement() {
+    async fn body(fresh: Fresh) {
+        let db = fresh.server();
+        let make = |kind: &str| format!("drop table if exists moving; create table moving as select {kind} as value");
+        for kind in ["1::bigint", "true"] {
+            db.script(&make(kind)).await.expect("make the table");
+            for statement in [
+                Statement::new("select * from moving", vec![]),
+                Statement::new("select * from moving ", vec![]).by_key(),
+            ] {
+                match kind {
+                    "true" => assert_eq!(db.fetch_one::<(bool,)>(statement).await.expect("prepared again"), (true,)),
+                    _ => assert_eq!(db.fetch_one::<(i64,)>(statement).await.expect("prepared"), (1,)),
+                }
+            }
+        }
+    }
+    run(Dialect::Postgres, body);
+}
+
+/// Reads by key share connections, whose answers come in order: one that nobody waits for must not be in the way.
+#[test]
+fn a_read_that_is_left_alone_holds_nobody_back() {
+    async fn body(fresh: Fresh) {
+        let db: &Db = fresh.server();
+        let long = "select cast(i as bigint), repeat('x', 1000) from generate_series(1, 5000) as i";
+        let mut left: Vec<_> =
+            (0..16).map(|_| Box::pin(db.fetch_all::<(i64, String)>(Statement::new(long, vec![]).by_key()))).collect();
+        for read in &mut left {
+            assert!(read.as_mut().now_or_never().is_none(), "the answer takes a while");
+        }
+        for _ in 0..16 {
+            let short = Statement::new("select cast($1 as bigint)", vec![7_i64.into()]).by_key();
+            assert_eq!(db.fetch_one::<(i64,)>(short).await.expect("answered"), (7,));
+        }
+        for read in left {
+            assert_eq!(read.await.expect("answered too").len(), 5000);
+        }
+    }
+    run(Dialect::Postgres, body);
+}
