@@ -112,7 +112,7 @@ create sequence guichet.raw_position;
 create table guichet.raw_event (
     log integer not null, schema integer not null, position bigint not null, stream bigint not null, revision bigint not null,
     recorded_at timestamptz not null, id uuid not null, hash bytea not null, kind text collate \"C\" not null,
-    stream_name text collate \"C\", meta bytea not null, payload bytea not null,
+    stream_name text collate \"C\" not null, meta bytea not null, payload bytea not null,
     primary key (log, position), unique (log, stream, revision)
 );
 create index raw_event_id on guichet.raw_event (log, id);
@@ -122,7 +122,7 @@ const RAW_SQLITE: &str = "\
 create table raw_event (
     log integer not null, schema integer not null, position integer not null, stream integer not null,
     revision integer not null, recorded_at text not null, id text not null, hash blob not null, kind text not null,
-    stream_name text, meta blob not null, payload blob not null,
+    stream_name text not null, meta blob not null, payload blob not null,
     primary key (log, position), unique (log, stream, revision)
 ) strict;
 create index raw_event_id on raw_event (log, id)";
