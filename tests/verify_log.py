@@ -105,9 +105,9 @@ def verify(slug, rows, wrong):
         elif table == "event":
             position, number, revision, name, id, kind, schema, payload, meta, recorded_at, stored = row
             place, previous, then, now = f"position {position}", hash, at, microseconds(recorded_at)
-            if (name is None) != (revision != 0):
+            if (name == b"") != (revision != 0):
                 wrong(place, "a stream's name stands in its first event and in no other")
-            if name is not None:
+            if name:
                 if number != position or name in streams:
                     wrong(place, "begins a stream that has another number, or a name that was given before")
                 names[position] = name
@@ -119,7 +119,7 @@ def verify(slug, rows, wrong):
                 unaccounted.add(stream)
             if position != last + 1:
                 wrong(place, f"stands where position {last + 1} was due")
-            if name is not None and not is_word(name, 200) or not is_word(kind, 100) or len(payload) + len(meta) > 1048576:
+            if name and not is_word(name, 200) or not is_word(kind, 100) or len(payload) + len(meta) > 1048576:
                 wrong(place, "a name or a size is outside of its limits")
             if now is None or now < then:
                 wrong(place, "recorded_at is malformed or runs backwards")

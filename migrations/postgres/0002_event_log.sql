@@ -22,7 +22,7 @@ create table stream (
 
 -- The facts, never changed and never removed. docs/log-format.md says how the hash covers each column. A stream's name stands in
 -- its first event alone; all its events, that one too, carry the position of the first as `stream` (docs/decisions/0009).
--- Columns stand by width, so that no byte is lost between them.
+-- Columns stand by width and none is null, so that no byte is lost between them or to a bitmap of nulls.
 create table event (
     log integer not null,
     schema integer not null,
@@ -33,7 +33,7 @@ create table event (
     id uuid not null,
     hash bytea not null,
     kind text collate "C" not null,
-    stream_name text collate "C",
+    stream_name text collate "C" not null,
     meta bytea not null,
     payload bytea not null,
     primary key (log, position),

@@ -31,7 +31,7 @@ create table event (
     id text not null,
     hash blob not null,
     kind text not null,
-    stream_name text,
+    stream_name text not null,
     meta blob not null,
     payload blob not null,
     primary key (log, position),

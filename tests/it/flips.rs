@@ -133,8 +133,7 @@ impl Log {
         if cell.is_number(self.db.dialect()) {
             return Ok(Stored::Number(self.db.fetch_one::<(i64,)>(statement).await?.0));
         }
-        // A null has no bits, like an empty one.
-        Ok(Stored::Bytes(self.db.fetch_one::<(Option<Vec<u8>>,)>(statement).await?.0.unwrap_or_default()))
+        Ok(Stored::Bytes(self.db.fetch_one::<(Vec<u8>,)>(statement).await?.0))
     }
 
     async fn write(&self, cell: &Cell<'_>, stored: Stored) -> Result<u64, DbError> {

@@ -8,7 +8,10 @@ use crate::{Direction, Filter, From};
 /// The name of the stream of event `e`: its own if it is the first, else that of the first.
 macro_rules! name {
     () => {
-        "coalesce(e.stream_name, (select o.stream_name from event o where o.log = e.log and o.position = e.stream))"
+        "case e.stream
+            when e.position then e.stream_name
+            else (select o.stream_name from event o where o.log = e.log and o.position = e.stream)
+        end"
     };
 }
 

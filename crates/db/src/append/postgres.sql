@@ -46,7 +46,7 @@ with known_operation as materialized (
     )
     select head.log, batch.schema, $3 + batch.ordinal,
         coalesce(batch.stream, (select first_position from stream where log = $1 and name = batch.name)),
-        batch.revision, $7, batch.id, batch.hash, batch.kind, case batch.revision when 0 then batch.name end,
+        batch.revision, $7, batch.id, batch.hash, batch.kind, case batch.revision when 0 then batch.name else '' end,
         batch.meta, batch.payload
     from head, unnest($16::bigint[], $17::text[], $18::bigint[], $19::uuid[], $20::text[], $21::integer[], $22::bytea[],
         $23::bytea[], $24::bytea[])

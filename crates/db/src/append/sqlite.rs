@@ -165,7 +165,7 @@ fn write(connection: &Connection, log: i64, batch: &Batch<'_>) -> Result<Committ
             &*event.id.hyphenated().encode_lower(&mut buffer),
             event.hash,
             event.kind,
-            (event.revision == 0).then_some(event.stream),
+            if event.revision == 0 { event.stream } else { "" },
             event.meta,
             event.payload
         ])?;

@@ -19,7 +19,8 @@ pub struct EventRow {
     /// The position of its stream's first event.
     pub stream: i64,
     pub revision: i64,
-    pub stream_name: Option<Vec<u8>>,
+    /// Empty but in the first event.
+    pub stream_name: Vec<u8>,
     pub id: Vec<u8>,
     pub kind: Vec<u8>,
     pub schema: i64,
@@ -147,7 +148,7 @@ impl ReadRow for EventRow {
             position: row.int(0)?,
             stream: row.int(1)?,
             revision: row.int(2)?,
-            stream_name: row.opt_bytes(3)?,
+            stream_name: row.bytes(3)?,
             id: row.bytes(4)?,
             kind: row.bytes(5)?,
             schema: row.int(6)?,

@@ -109,7 +109,7 @@ impl Verification {
                 self.found(Some(row.position), what.to_owned());
             }
         };
-        let named = row.stream_name.as_ref().is_none_or(|name| is_word(name, LONGEST_STREAM));
+        let named = row.stream_name.is_empty() || is_word(&row.stream_name, LONGEST_STREAM);
         refuse(!named, "the stream's name is not 1–200 bytes of printable UTF-8");
         refuse(!is_word(&row.kind, LONGEST_KIND), "the kind is not 1–100 bytes of printable UTF-8");
         refuse(row.payload.len() + row.meta.len() > LARGEST_EVENT, "payload and meta exceed 1,048,576 bytes");
@@ -119,12 +119,12 @@ impl Verification {
 
     /// Rule 4, where it speaks of numbers and names: the stream that an event says it is of, or none.
     fn check_beginning(&mut self, row: &EventRow) -> Option<(i64, Arc<[u8]>)> {
-        if row.stream_name.is_some() != (row.revision == 0) {
+        if row.stream_name.is_empty() == (row.revision == 0) {
             let what =
                 if row.revision == 0 { "begins a stream without a name" } else { "names a stream it does not begin" };
             self.found(Some(row.position), what.to_owned());
         }
-        let Some(name) = &row.stream_name else {
+        if row.stream_name.is_empty() {
             let begun = self.streams.get(&row.stream).map(|stream| (row.stream, Arc::clone(&stream.name)));
             if begun.is_none() {
                 let what =
@@ -132,11 +132,11 @@ impl Verification {
                 self.found(Some(row.position), what);
             }
             return begun;
-        };
+        }
         if row.stream != row.position {
             self.found(Some(row.position), format!("begins a stream and says that position {} does", row.stream));
         }
-        let name: Arc<[u8]> = name.as_slice().into();
+        let name: Arc<[u8]> = row.stream_name.as_slice().into();
         if let Some(before) = self.numbers.get(&name) {
             let what = format!("names stream {}, which began at position {before}", shown(&name));
             self.found(Some(row.position), what);
@@ -365,7 +365,7 @@ mod tests {
             position: 1,
             stream: 1,
             revision: 0,
-            stream_name: Some(b"request-0".to_vec()),
+            stream_name: b"request-0".to_vec(),
             id: b"00000000-0000-0000-0000-000000000007".to_vec(),
             kind: b"request.submitted".to_vec(),
             schema: 1,

@@ -64,7 +64,7 @@ impl HandMade {
 
     /// Of the stream's first event; 0 where it has none.
     fn first_position(&self, name: &str) -> i64 {
-        let named = self.events.iter().find(|event| event.stream_name.as_deref() == Some(name.as_bytes()));
+        let named = self.events.iter().find(|event| event.stream_name == name.as_bytes());
         named.map_or(0, |event| event.position)
     }
 
@@ -75,7 +75,7 @@ impl HandMade {
             position,
             stream: if first == 0 { position } else { first },
             revision: self.events.iter().filter(|event| event.stream == first).count() as i64,
-            stream_name: (first == 0).then(|| name.into()),
+            stream_name: if first == 0 { name.into() } else { vec![] },
             id: Uuid::from_u128(0xa1b2_c3d4_e5f6 << 64 | position as u128).to_string().into(),
             kind: kind.into(),
             schema: position % 3,
@@ -92,10 +92,11 @@ impl HandMade {
         let mut hash = sha256(&[b"guichet-log-1\0", self.log.slug.as_bytes()]);
         let mut names = HashMap::new();
         for event in &mut self.events {
-            if let Some(name) = &event.stream_name {
-                names.insert(event.position, name.clone());
+            let begins = !event.stream_name.is_empty();
+            if begins {
+                names.insert(event.position, event.stream_name.clone());
             }
-            let number = if event.stream_name.is_some() { event.position } else { event.stream };
+            let number = if begins { event.position } else { event.stream };
             hash = event_hash(&hash, event, names.get(&number).map_or(b"", Vec::as_slice));
             event.hash.clone_from(&hash);
         }
@@ -160,7 +161,7 @@ impl HandMade {
                     row.position.into(),
                     row.stream.into(),
                     row.revision.into(),
-                    Value::Bytes(row.stream_name),
+                    row.stream_name.into(),
                     row.id.into(),
                     row.kind.into(),
                     row.schema.into(),
