@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 /// Each crate and the crates of the house it may import. What is not here is not allowed.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("db", &[]),
     ("event-store", &["db"]),
@@ -22,6 +22,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("api", &["application", "projections", "domain"]),
     ("guichet", &["domain", "db", "event-store", "vault", "projections", "application", "api"]),
     ("testkit", &["db"]),
+    ("fuzz", &[]),
 ];
 
 /// What the pure core may name: no runtime, no database, no log.

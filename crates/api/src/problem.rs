@@ -278,6 +278,21 @@ pub(crate) async fn json_layer(request: Request, next: Next) -> Response {
 }
 
 #[cfg(test)]
+impl Problem {
+    /// Whatever was refused is the caller's fault, has a code that does not change, and is said in both languages.
+    #[track_caller]
+    pub(crate) fn assert_said(&self) {
+        assert!(self.status.is_client_error(), "{self:?}");
+        for language in [Language::Fr, Language::En] {
+            assert_ne!(self.title(language), self.code, "no words in {language:?}");
+            for field in &self.fields {
+                assert_ne!(why(field, language), field.why, "no words in {language:?}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
 

@@ -247,4 +247,17 @@ mod tests {
             assert_ne!(route.policy, Policy::Open, "{}", route.path);
         }
     }
+
+    #[tokio::test]
+    async fn no_line_says_which_address_was_asked() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        let router = Router::new().route("/requests/{id}", get(failing)).layer(middleware::from_fn(observe));
+        let request = Request::get("/requests/Q0M3VX7K1ZP?api_key=gk_secret").body(Body::empty()).expect("a request");
+        router.oneshot(request).with_subscriber(subscriber).await.expect("infallible");
+        let written = String::from_utf8(lines.0.lock().expect("a buffer").clone()).expect("UTF-8");
+        assert!(written.contains("/requests/{id}"), "{written}");
+        assert!(!written.contains("Q0M3VX7K1ZP") && !written.contains("gk_secret"), "{written}");
+    }
 }

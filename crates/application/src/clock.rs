@@ -34,3 +34,28 @@ impl Ids for RandomIds {
         Uuid::new_v4()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a thousand ids each bit that is free is set in about half, and which one comes next follows from none.
+    #[test]
+    fn nobody_guesses_the_next_id() {
+        const IDS: usize = 1_000;
+        let mut set = [0; 128];
+        let mut ascents = 0;
+        let mut before = 0;
+        for _ in 0..IDS {
+            let id = RandomIds.uuid().as_u128();
+            set.iter_mut().enumerate().for_each(|(bit, count)| *count += (id >> bit & 1) as usize);
+            ascents += usize::from(id > before);
+            before = id;
+        }
+        // Six bits say that it is a UUID, and of which version.
+        let fixed = set.iter().filter(|count| **count == 0 || **count == IDS).count();
+        assert_eq!(fixed, 6, "bits that never change");
+        assert!(set.iter().all(|count| *count == 0 || *count == IDS || (400..600).contains(count)), "{set:?}");
+        assert!((400..600).contains(&ascents), "{ascents} of {IDS} came after the one before");
+    }
+}

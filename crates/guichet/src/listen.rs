@@ -68,3 +68,31 @@ async fn drive<E>(connection: impl Future<Output = Result<(), E>>, slot: OwnedSe
     let _ = connection.await;
     drop(slot);
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    /// Time stands still but where everybody waits; then it jumps to whoever waits least.
+    #[tokio::test(start_paused = true)]
+    async fn who_never_finishes_a_header_is_let_go() {
+        let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, Router::new(), stop.clone()));
+
+        let mut slow = TcpStream::connect(address).await.expect("a connection");
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: ").await.expect("half a header");
+        let mut answer = Vec::new();
+        let waited = tokio::time::timeout(HEADERS * 3, slow.read_to_end(&mut answer)).await;
+        assert!(waited.is_ok(), "the connection is still held");
+
+        stop.cancel();
+        server.await.expect("no panic");
+    }
+}

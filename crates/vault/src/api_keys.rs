@@ -186,6 +186,8 @@ fn hash(secret: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
+
     use super::*;
 
     #[test]
@@ -202,5 +204,16 @@ mod tests {
         ] {
             assert_eq!(parts(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_is_read_in_one_way() {
+        let sample = format!("gk_abcdefghij_{}", "s_-".repeat(14) + "x");
+        fuzz::check!().with_generator(Nearly::of([sample])).for_each(|document: &Document| {
+            let text = document.text();
+            if let Some((prefix, secret)) = parts(&text) {
+                assert_eq!(format!("gk_{prefix}_{secret}"), text);
+            }
+        });
     }
 }

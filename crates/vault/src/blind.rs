@@ -105,3 +105,21 @@ pub(crate) async fn of(db: &Db, log: i32, subject: &str) -> Result<Vec<Vec<u8>>,
         .await?;
     Ok(rows.into_iter().map(|(hash,)| hash).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_another_hash_under_another_key() {
+        let email = Term::email("elodie@example.org").expect("an address");
+        assert!(email.hash(&[1; 32]) == email.hash(&[1; 32]));
+        assert!(email.hash(&[1; 32]) != email.hash(&[2; 32]), "whoever has the table alone can look addresses up in it");
+    }
+
+    #[test]
+    fn the_same_text_is_another_term_in_another_field() {
+        let term = |field| Term { field, value: "14186416000".to_owned() };
+        assert!(term(Field::Phone).hash(&[1; 32]).hash != term(Field::Name).hash(&[1; 32]).hash);
+    }
+}

@@ -54,6 +54,8 @@ impl fmt::Debug for MasterKey {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
+
     use super::*;
 
     #[test]
@@ -74,5 +76,16 @@ mod tests {
     #[test]
     fn it_does_not_print_itself() {
         assert_eq!(format!("{:?}", MasterKey::generate()), "MasterKey(…)");
+    }
+
+    #[test]
+    fn a_key_that_reads_is_32_bytes() {
+        let sample = MasterKey::generate().to_base64().as_bytes().to_vec();
+        fuzz::check!().with_generator(Nearly::of([sample])).for_each(|document: &Document| {
+            let text = document.text();
+            if let Ok(key) = MasterKey::from_base64(&text) {
+                assert_eq!(key.to_base64().as_str(), text.trim());
+            }
+        });
     }
 }

@@ -43,6 +43,8 @@ pub(crate) fn name_tokens(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
+
     use super::*;
 
     #[test]
@@ -85,5 +87,22 @@ mod tests {
         assert_eq!(name_tokens("Jean-François L'Écuyer"), ["ecuyer", "francois", "jean", "l"]);
         assert_eq!(name_tokens("TREMBLAY  tremblay"), ["tremblay"]);
         assert_eq!(name_tokens(" - "), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_was_normalised_stays_as_it_is() {
+        let samples = ["Marie.Tremblay@Example.ORG", "(418) 641-6000 poste 12", "+33 1 42 76 40 40", "Jean-François L'Écuyer"];
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let text = document.text();
+            if let Some(address) = email(&text) {
+                assert_eq!(email(&address).as_ref(), Some(&address));
+            }
+            if let Some(number) = phone(&text) {
+                assert!((5..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()), "{number}");
+            }
+            let words = name_tokens(&text);
+            assert!(words.is_sorted() && words.iter().all(|word| !word.is_empty()));
+            assert_eq!(name_tokens(&words.join(" ")), words);
+        });
     }
 }

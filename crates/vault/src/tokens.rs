@@ -48,6 +48,7 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
     use zeroize::Zeroizing;
 
     use super::*;
@@ -85,5 +86,17 @@ mod tests {
             let changed = String::from_utf8(changed).expect("still ASCII");
             assert_eq!(tokens(1, 1).open("etag", &changed), Err(ForeignToken), "{at}");
         }
+    }
+
+    #[test]
+    fn a_token_has_one_spelling() {
+        let ours = tokens(1, 1);
+        let samples = ["", "42", "a longer value, three bytes a group"].map(|value| ours.seal("etag", value.as_bytes()));
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let text = document.text();
+            if let Ok(value) = ours.open("etag", &text) {
+                assert_eq!(ours.seal("etag", &value), text);
+            }
+        });
     }
 }

@@ -102,6 +102,7 @@ pub(super) fn release_text(body: &mut Fields) -> Option<Act> {
 #[cfg(test)]
 mod tests {
     use domain::declaration::Priority;
+    use fuzz::{Document, Nearly};
     use serde_json::{Value, json};
 
     use super::*;
@@ -136,5 +137,29 @@ mod tests {
             let problem = read(verb, body).expect_err("a problem");
             assert_eq!((problem.fields[0].at.as_str(), problem.fields[0].why), (at, why));
         }
+    }
+
+    #[test]
+    fn any_body_of_any_verb_is_read_or_its_faults_are_pointed_at() {
+        let verbs = [
+            triage, assign, transfer, start, wait, citizen_replied, note, answer_interim, answer, resolve, refuse,
+            reopen, cancel, recategorise, unlink, plan, release_text,
+        ];
+        let samples = [
+            r#"{"priority":"urgent"}"#,
+            r#"{"unit":"water","agent":"usr_4f2a"}"#,
+            r#"{"text":"vu","visibility":"public"}"#,
+            r#"{"anticipated_on":"2026-12-04","text":"Nous creusons"}"#,
+            r#"{"reason":"private_land","text":"Terrain"}"#,
+            r#"{"product":"graffiti","precision":"wall"}"#,
+        ];
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let Ok(body) = serde_json::from_slice::<Value>(document.bytes()) else { return };
+            for verb in verbs {
+                if let Err(problem) = self::read(verb, body.clone()) {
+                    problem.assert_said();
+                }
+            }
+        });
     }
 }

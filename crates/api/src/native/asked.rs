@@ -113,6 +113,8 @@ pub(super) fn answered(status: StatusCode, etag: &str, body: &Value) -> Response
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
+
     use super::*;
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
@@ -134,5 +136,22 @@ mod tests {
         assert_eq!(idempotency_key(&headers("idempotency-key", " k1 ")).expect("a key"), Some("k1".to_owned()));
         assert!(idempotency_key(&headers("idempotency-key", "")).is_err());
         assert!(idempotency_key(&headers("idempotency-key", &"k".repeat(256))).is_err());
+    }
+
+    #[test]
+    fn any_condition_is_read_or_refused() {
+        let samples = ["\"abc\"", "*", "W/\"abc\"", "call-4711"];
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let Ok(value) = HeaderValue::from_bytes(document.bytes()) else { return };
+            let of = |name: &'static str| HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
+            if let Err(problem) = if_match(&of("if-match")) {
+                problem.assert_said();
+            }
+            match idempotency_key(&of("idempotency-key")) {
+                Ok(key) => assert!(key.is_none_or(|key| (1..=255).contains(&key.len()))),
+                Err(problem) => problem.assert_said(),
+            }
+            let _ = (crate::labels::language_of(&of("accept-language")), crate::policy::presented(&of("authorization")));
+        });
     }
 }

@@ -82,6 +82,7 @@ fn requester(requester: &mut Fields) -> Requester {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
     use serde_json::{Value, json};
 
     use super::*;
@@ -110,5 +111,24 @@ mod tests {
             .expect("a problem");
         let at: Vec<_> = problem.fields.iter().map(|field| field.at.as_str()).collect();
         assert_eq!(at, ["/place/lat", "/number", "/status"]);
+    }
+
+    #[test]
+    fn any_body_is_read_or_its_faults_are_pointed_at() {
+        let samples = [
+            r#"{"channel":"phone","product":"drinking_water","answers":{"problem":"taste_odour","depth":12.5,"many":["a","b"]}}"#,
+            r#"{"channel":"phone","product":"x","place":{"lat":46.8138784,"long":-71.2,"address":"7, rue X"},"area":"limoilou"}"#,
+            r#"{"channel":"phone","product":"x","description":"Chlore","requester":{"first_name":"Ada","phone":"418 555-0101"}}"#,
+        ];
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let Ok(body) = serde_json::from_slice(document.bytes()) else { return };
+            match submission(body) {
+                Ok(submission) => {
+                    let point = submission.place.and_then(|place| place.point);
+                    assert!(point.is_none_or(Point::is_on_earth));
+                }
+                Err(problem) => problem.assert_said(),
+            }
+        });
     }
 }

@@ -41,6 +41,8 @@ pub(crate) fn write(at: Instant, calendar: &Calendar) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
+
     use super::*;
 
     fn quebec() -> Calendar {
@@ -91,5 +93,17 @@ mod tests {
     fn what_we_write_has_seconds_and_the_local_offset() {
         let at = "2026-07-01T04:00:00.123456Z".parse().expect("an instant");
         assert_eq!(write(at, &quebec()), "2026-07-01T00:00:00-04:00");
+    }
+
+    #[test]
+    fn a_date_that_reads_is_written_as_the_same_second() {
+        let samples = ["2026-11-22T08:30:00.250-05:00", "2026-11-22T08:30Z", "2026-07-01", "2026-11-22T08:30:00 02:00"];
+        let quebec = quebec();
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let Some(at) = read(&document.text(), &quebec) else { return };
+            let written = write(at, &quebec);
+            let second = read(&written, &quebec).map(|at| at.timestamp());
+            assert_eq!(second, Some(at.timestamp()), "{written}");
+        });
     }
 }

@@ -136,6 +136,8 @@ fn degrees(name: &'static str, text: &str, bound: f64) -> Result<i64, FieldError
 
 #[cfg(test)]
 mod tests {
+    use fuzz::{Document, Nearly};
+
     use super::*;
 
     fn params(pairs: &[(&str, &str)]) -> Params {
@@ -225,5 +227,30 @@ mod tests {
     fn four_thousand_characters_are_not_four_thousand_bytes() {
         let text = "é".repeat(4_000);
         assert!(read(&params(&[("service_code", "x"), ("address_id", "7"), ("description", &text)])).is_ok());
+    }
+
+    #[test]
+    fn any_form_is_read_or_its_faults_are_named() {
+        let samples = [
+            "service_code=drinking_water&lat=46.8138784&long=-71.2079809&attribute[problem]=taste_odour&api_key=gk_1",
+            "service_code=x&address_string=1, rue des Jardins&attribute[fixmystreet_id]=7&attribute[a][]=1&attribute[a][]=2",
+            "service_code=x&address_id=7&description=Chlore&media_url=https://example.org/a.jpg&email=a@example.org",
+        ];
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let text = document.text();
+            let pairs = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let params = params(&pairs.collect::<Vec<_>>());
+            match read(&params) {
+                Ok(submission) => {
+                    let place = submission.place.expect("a place is asked for");
+                    assert!(place.point.is_none_or(Point::is_on_earth));
+                    assert!(submission.description.is_none_or(|text| text.chars().count() <= DESCRIPTION_MOST));
+                }
+                Err(problem) => problem.assert_said(),
+            }
+            if let Ok(Some(operation)) = operation(&HeaderMap::new(), &params) {
+                assert!(!operation.key.is_empty());
+            }
+        });
     }
 }

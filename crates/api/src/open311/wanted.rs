@@ -152,6 +152,8 @@ impl Reader<'_> {
 mod tests {
     use std::sync::Arc;
 
+    use fuzz::{Document, Nearly};
+
     use super::*;
     use crate::open311::sample;
 
@@ -224,5 +226,25 @@ mod tests {
     #[test]
     fn an_unknown_service_is_not_found() {
         assert_eq!(wanted(&[("service_code", "graffiti,volcano")]).expect_err("unknown").code, "service.unknown");
+    }
+
+    #[test]
+    fn any_question_is_bounded_or_its_faults_are_named() {
+        let samples = [
+            "start_date=2026-01-01T00:00:00Z&end_date=2026-03-01T00:00:00-05:00&status=open,closed",
+            "page=3&page_size=10&service_code=drinking_water&updated_after=2026-11-01",
+            "service_request_id=Q0M3VX7K1ZP,7ZZZZ0123AB",
+        ];
+        fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
+            let text = document.text();
+            let pairs: Vec<_> = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+            match wanted(&pairs) {
+                Ok(wanted) => {
+                    assert!((0..=DEEPEST).contains(&wanted.skip) && (1..=MOST).contains(&wanted.limit));
+                    assert!(wanted.numbers.is_none_or(|numbers| numbers.len() <= MOST as usize));
+                }
+                Err(problem) => problem.assert_said(),
+            }
+        });
     }
 }

@@ -27,7 +27,7 @@ on_both_databases! {
         let broken = format!("{{\"product\": {CANARY}");
         let typed = json!({ "channel": "phone", "product": { CANARY: 1 } }).to_string();
         let extra = json!({ "channel": "phone", "product": "graffiti", "status": CANARY }).to_string();
-        let huge = CANARY.repeat(200_000);
+        let huge = CANARY.repeat(1024 * 1024 / CANARY.len() + 1);
         let xml = format!("<!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><r>{CANARY}&x;</r>");
         let form_bad = format!("service_code={CANARY}&lat={CANARY}&long=1");
         let requests = "/api/v1/requests";

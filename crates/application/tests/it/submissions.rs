@@ -142,6 +142,16 @@ on_both_databases! {
         assert_eq!(answer_of(first), answer_of(again));
     }
 
+    async fn the_same_key_of_another_caller_is_another_operation(fresh: Fresh) {
+        let process = Process::start(&fresh, &MasterKey::generate()).await;
+        let submit = async |actor| {
+            request_of(&process.organisation.submit(actor, hole(), Some(once("1"))).await.expect("submitted"))
+        };
+        let (one, other) = (submit("key_one").await, submit("key_other").await);
+        assert_ne!(one, other, "a portal that reads another's answer");
+        assert_eq!(submit("key_one").await, one);
+    }
+
     async fn fifty_at_once_are_one_request(fresh: Fresh) {
         let process = Process::start(&fresh, &MasterKey::generate()).await;
         let tasks: Vec<_> = (0..50)

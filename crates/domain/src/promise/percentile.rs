@@ -221,5 +221,7 @@ mod examples {
         assert_eq!(over(Duration::Seconds(120), &calls).reaches(80.0), Some(true));
         calls.push(answered(500_000));
         assert_eq!(over(Duration::Seconds(120), &calls).reaches(80.0), Some(false));
+        let nearly = Service { answered: 1_000, answered_in_time: 796, ..Service::default() };
+        assert_eq!(nearly.reaches(80.0), Some(false), "79.6 is shown as 80 and is not");
     }
 }

@@ -11,9 +11,10 @@ use domain::{
     words::Code,
 };
 
+use fuzz::{Document, Nearly};
 use indicatif::ProgressBar;
 
-use super::{Told, history::Historian, mapping::Mapping, reader, told};
+use super::{Days, Told, history::Historian, mapping::Mapping, reader, told};
 
 const CSV: &str = r#"
 organisation = "essai"
@@ -179,6 +180,55 @@ fn a_file_that_is_not_what_the_mapping_says_is_refused_whole() {
     let read =
         |file: &str| reader::rows(file.as_bytes(), &mapping, &mut |_| true).map_err(|error| format!("{error:#}"));
     assert_eq!(read("id,opened\n"), Err("the file has no column closed".to_owned()));
+}
+
+/// Told or rejected, and what is told can be lived: no row of any city stops an import.
+#[test]
+fn any_file_is_told_row_by_row() {
+    let rows = format!(
+        "{HEAD}1,2014-Mar-26 09:18:00,2014-03-27 00:00:00,2014-03-28 00:00:00,done,lamp,Ward 7,45.5,-73.5,CC PHONE\n\
+         2,3/26/2014 9:18,,,,\"Street Light Outages\",Undetermined,,,CC PHONE\n"
+    );
+    let array = r#"[{"id": 7, "opened": "3/26/2014 9:18", "type": "lamp", "source": "CC PHONE", "lat": 45.5, "long": -73.5}]"#;
+    let json = CSV.replace("format = \"csv\"", "format = \"json\"");
+    let days = Days { from: Some("2000-01-01".parse().expect("a day")), until: None };
+    let rules = Arc::new(rules());
+    for (mapping, sample) in [(CSV, rows.as_str()), (&json, array)] {
+        let mapping = Arc::new(Mapping::parse(mapping).expect("a mapping"));
+        fuzz::check!().with_generator(Nearly::of([sample])).for_each(|document: &Document| {
+            let mut historian = Historian::new(Arc::clone(&mapping), &rules);
+            // A file that breaks off is an error of the file, after the rows before.
+            let _ = reader::rows(document.bytes(), &mapping, &mut |read| {
+                let Ok(row) = read else { return true };
+                if let Told::History(history) = told(&mut historian, &row, |opened| days.hold(opened, &mapping.zone)) {
+                    match history.live("essai", &rules, 0) {
+                        Ok(lived) => assert!(!lived.events.is_empty()),
+                        Err(refusal) => assert!(!refusal.code().is_empty()),
+                    }
+                }
+                true
+            });
+        });
+    }
+}
+
+#[test]
+fn any_text_is_a_mapping_or_is_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mappings");
+    let shipped = ["boston", "montreal", "ottawa"].map(|city| {
+        std::fs::read_to_string(folder.join(format!("{city}.toml"))).expect("a mapping")
+    });
+    let row = format!("{HEAD}1,3/26/2014 9:18,,,,lamp,Ward 7,45.5,-73.5,CC PHONE\n");
+    let rules = rules();
+    fuzz::check!().with_generator(Nearly::of(shipped.into_iter().chain([CSV.to_owned()]))).for_each(|document: &Document| {
+        let Ok(mapping) = Mapping::parse(&document.text()) else { return };
+        let mapping = Arc::new(mapping);
+        let mut historian = Historian::new(Arc::clone(&mapping), &rules);
+        let _ = reader::rows(row.as_bytes(), &mapping, &mut |read| {
+            let _ = read.map(|row| told(&mut historian, &row, |_| true));
+            true
+        });
+    });
 }
 
 #[test]
