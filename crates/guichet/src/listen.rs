@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -52,9 +53,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             },
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let asked = CancellationToken::new();
+        let service = {
+            let (asked, router) = (asked.clone(), TowerToHyperService::new(router.clone()));
+            service_fn(move |request| {
+                asked.cancel();
+                router.call(request)
+            })
+        };
         let connection = open.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
-        tokio::spawn(drive(connection, slot));
+        tokio::spawn(drive(connection, asked, slot));
     }
 
     drop(listener);
@@ -64,8 +72,23 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 }
 
 /// A connection's errors are its client's business: a reset, a timeout, bytes that are no HTTP.
-async fn drive<E>(connection: impl Future<Output = Result<(), E>>, slot: OwnedSemaphorePermit) {
-    let _ = connection.await;
+///
+/// hyper's timer starts once it knows which HTTP it is spoken to in. Who says nothing, or no more than `PRI`, would hold a
+/// slot for ever, and a few thousand of them every slot: the first request is waited for no longer than its headers.
+async fn drive<E>(
+    connection: impl Future<Output = Result<(), E>>,
+    asked: CancellationToken,
+    slot: OwnedSemaphorePermit,
+) {
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => {}
+        first = tokio::time::timeout(HEADERS, asked.cancelled()) => {
+            if first.is_ok() {
+                let _ = connection.await;
+            }
+        }
+    }
     drop(slot);
 }
 
@@ -78,21 +101,34 @@ mod tests {
 
     use super::*;
 
-    /// Time stands still but where everybody waits; then it jumps to whoever waits least.
-    #[tokio::test(start_paused = true)]
-    async fn who_never_finishes_a_header_is_let_go() {
+    /// Whether whoever sends these bytes, and nothing more, is let go. Time stands still but where everybody waits; then it
+    /// jumps to whoever waits least.
+    async fn is_let_go(bytes: &[u8]) -> bool {
         let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(listener, Router::new(), stop.clone()));
 
         let mut slow = TcpStream::connect(address).await.expect("a connection");
-        slow.write_all(b"GET / HTTP/1.1\r\nhost: ").await.expect("half a header");
+        slow.write_all(bytes).await.expect("sent");
         let mut answer = Vec::new();
-        let waited = tokio::time::timeout(HEADERS * 3, slow.read_to_end(&mut answer)).await;
-        assert!(waited.is_ok(), "the connection is still held");
+        let let_go = tokio::time::timeout(HEADERS * 2, slow.read_to_end(&mut answer)).await.is_ok();
 
         stop.cancel();
         server.await.expect("no panic");
+        let_go
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_never_finishes_a_header_is_let_go() {
+        assert!(is_let_go(b"GET / HTTP/1.1\r\nhost: ").await);
+        let second = b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: ";
+        assert!(is_let_go(second).await, "a later request has no more time than the first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_let_go() {
+        assert!(is_let_go(b"").await);
+        assert!(is_let_go(b"PRI").await, "the beginning of HTTP/2");
     }
 }

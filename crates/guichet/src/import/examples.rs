@@ -232,6 +232,14 @@ fn any_text_is_a_mapping_or_is_refused() {
 }
 
 #[test]
+fn a_key_of_a_mapping_that_nobody_knows_is_refused() {
+    for (known, mistyped) in [("key = ", "kay = "), ("formats = ", "format = "), ("inclusive = ", "exclusive = ")] {
+        let error = Mapping::parse(&CSV.replacen(known, mistyped, 1)).expect_err("nobody knows it");
+        assert!(error.message().contains("unknown field"), "{error}");
+    }
+}
+
+#[test]
 fn every_shipped_mapping_reads() {
     for city in ["boston", "montreal", "ottawa"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../mappings/{city}.toml"));
