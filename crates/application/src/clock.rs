@@ -48,7 +48,7 @@ mod tests {
         let mut before = 0;
         for _ in 0..IDS {
             let id = RandomIds.uuid().as_u128();
-            set.iter_mut().enumerate().for_each(|(bit, count)| *count += (id >> bit & 1) as usize);
+            set.iter_mut().enumerate().for_each(|(bit, count)| *count += ((id >> bit) & 1) as usize);
             ascents += usize::from(id > before);
             before = id;
         }

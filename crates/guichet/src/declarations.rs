@@ -224,6 +224,7 @@ fn field_in(value: &Spanned<DeValue<'_>>, offset: usize, at: &declaration::Path)
 
 #[cfg(test)]
 mod examples {
+    use domain::time::Instant;
     use fuzz::{Document, Nearly};
 
     use super::*;
@@ -367,13 +368,16 @@ standards = ["done"]
         let shipped = shipped.map(|entry| fs::read_to_string(entry.expect("an entry").path()).expect("a declaration"));
         let samples = shipped.chain([SOUND.to_owned()]).filter(|text| text.len() < 20_000);
         let triggers = ["1900-01-01T00:00:00Z", "2026-03-08T06:59:59Z", "2026-11-22T12:00:00Z", "2199-12-31T23:59:59Z"]
-            .map(|at| at.parse().expect("an instant"));
+            .map(|at| at.parse::<Instant>().expect("an instant"));
         fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
             match parse(Path::new("test.toml"), document.text()) {
                 Ok(DeclarationFile { declaration, .. }) => {
                     for (standard, trigger) in declaration.standards.iter().flat_map(|it| triggers.map(|at| (it, at))) {
                         let due = domain::promise::due(&declaration, standard, trigger);
-                        assert!(due.is_none_or(|due| due.due_at >= due.due_strict_at), "a due instant that was shortened");
+                        assert!(
+                            due.is_none_or(|due| due.due_at >= due.due_strict_at),
+                            "a due instant that was shortened"
+                        );
                     }
                 }
                 Err(Mistakes(told)) => assert!(!told.is_empty() && told.iter().all(|told| !told.problem.is_empty())),

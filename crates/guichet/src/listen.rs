@@ -5,7 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use hyper::service::{Service, service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -56,7 +60,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         let asked = CancellationToken::new();
         let service = {
             let (asked, router) = (asked.clone(), TowerToHyperService::new(router.clone()));
-            service_fn(move |request| {
+            service_fn(move |request: Request<Incoming>| {
                 asked.cancel();
                 router.call(request)
             })

@@ -114,7 +114,10 @@ mod tests {
     fn a_term_is_another_hash_under_another_key() {
         let email = Term::email("elodie@example.org").expect("an address");
         assert!(email.hash(&[1; 32]) == email.hash(&[1; 32]));
-        assert!(email.hash(&[1; 32]) != email.hash(&[2; 32]), "whoever has the table alone can look addresses up in it");
+        assert!(
+            email.hash(&[1; 32]) != email.hash(&[2; 32]),
+            "whoever has the table alone can look addresses up in it"
+        );
     }
 
     #[test]

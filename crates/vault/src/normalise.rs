@@ -91,14 +91,18 @@ mod tests {
 
     #[test]
     fn what_was_normalised_stays_as_it_is() {
-        let samples = ["Marie.Tremblay@Example.ORG", "(418) 641-6000 poste 12", "+33 1 42 76 40 40", "Jean-François L'Écuyer"];
+        let samples =
+            ["Marie.Tremblay@Example.ORG", "(418) 641-6000 poste 12", "+33 1 42 76 40 40", "Jean-François L'Écuyer"];
         fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
             let text = document.text();
             if let Some(address) = email(&text) {
                 assert_eq!(email(&address).as_ref(), Some(&address));
             }
             if let Some(number) = phone(&text) {
-                assert!((5..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()), "{number}");
+                assert!(
+                    (5..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()),
+                    "{number}"
+                );
             }
             let words = name_tokens(&text);
             assert!(words.is_sorted() && words.iter().all(|word| !word.is_empty()));

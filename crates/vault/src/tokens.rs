@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_token_has_one_spelling() {
         let ours = tokens(1, 1);
-        let samples = ["", "42", "a longer value, three bytes a group"].map(|value| ours.seal("etag", value.as_bytes()));
+        let samples =
+            ["", "42", "a longer value, three bytes a group"].map(|value| ours.seal("etag", value.as_bytes()));
         fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
             let text = document.text();
             if let Ok(value) = ours.open("etag", &text) {

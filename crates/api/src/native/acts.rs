@@ -142,8 +142,23 @@ mod tests {
     #[test]
     fn any_body_of_any_verb_is_read_or_its_faults_are_pointed_at() {
         let verbs = [
-            triage, assign, transfer, start, wait, citizen_replied, note, answer_interim, answer, resolve, refuse,
-            reopen, cancel, recategorise, unlink, plan, release_text,
+            triage,
+            assign,
+            transfer,
+            start,
+            wait,
+            citizen_replied,
+            note,
+            answer_interim,
+            answer,
+            resolve,
+            refuse,
+            reopen,
+            cancel,
+            recategorise,
+            unlink,
+            plan,
+            release_text,
         ];
         let samples = [
             r#"{"priority":"urgent"}"#,

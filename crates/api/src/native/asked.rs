@@ -151,7 +151,8 @@ mod tests {
                 Ok(key) => assert!(key.is_none_or(|key| (1..=255).contains(&key.len()))),
                 Err(problem) => problem.assert_said(),
             }
-            let _ = (crate::labels::language_of(&of("accept-language")), crate::policy::presented(&of("authorization")));
+            let _ =
+                (crate::labels::language_of(&of("accept-language")), crate::policy::presented(&of("authorization")));
         });
     }
 }

@@ -11,6 +11,7 @@ use application::Role;
 use axum::{body::Body, http::Request};
 use db::Dialect;
 use fuzz::{Document, Nearly};
+use testkit::Fresh;
 use tokio::sync::mpsc as asked;
 
 use crate::harness::{FORM, House};
@@ -48,7 +49,7 @@ impl Door {
     fn open(dialect: Dialect) -> Self {
         let (ask, mut questions) = asked::channel(1);
         let (tell, answers) = mpsc::channel();
-        let serve = async move |fresh| {
+        let serve = move |fresh: Fresh| async move {
             let house = House::open(&fresh).await;
             while let Some(document) = questions.recv().await {
                 tell.send(verdict(&house, &document).await).expect("the test listens");

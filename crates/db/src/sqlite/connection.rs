@@ -278,4 +278,16 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_log_is_on_disk_before_it_is_acknowledged_and_keeps_nothing_deleted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("log.db");
+        let connection = Connection::writer(&Options { path, durability: Durability::Full }).expect("a file");
+        let pragma = |name: &str| {
+            connection.sqlite.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).expect("a pragma")
+        };
+        assert_eq!(pragma("synchronous"), 2, "in a write-ahead log, `normal` loses the last commits with the power");
+        assert_eq!(pragma("secure_delete"), 1, "a destroyed key lies on a free page");
+    }
 }

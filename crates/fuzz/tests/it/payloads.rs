@@ -42,7 +42,8 @@ fn a_payload_that_reads_is_written_as_it_reads() {
 
 #[test]
 fn whatever_reads_can_be_folded() {
-    let submitted = golden().into_iter().find_map(|sample| sample.strip_prefix(b"request.submitted\n").map(<[u8]>::to_vec));
+    let submitted =
+        golden().into_iter().find_map(|sample| sample.strip_prefix(b"request.submitted\n").map(<[u8]>::to_vec));
     let submitted = submitted.expect("a submission");
     let submitted = Event::decode("request.submitted", 1, &submitted).expect("a golden file reads");
     fuzz::check!().with_generator(Nearly::of(golden())).for_each(|document: &Document| {

@@ -33,17 +33,17 @@ fn a_number_has_one_spelling_and_keeps_its_check_character() {
 
 #[test]
 fn codes_and_ids_have_no_other_spelling() {
-    let samples = ["drinking_water", "2024-1", "req_00000000000000000123456789abcdef", "per_00000000000000000123456789abcdef"];
+    let samples =
+        ["drinking_water", "2024-1", "req_00000000000000000123456789abcdef", "per_00000000000000000123456789abcdef"];
     fuzz::check!().with_generator(Nearly::of(samples)).for_each(|document: &Document| {
         let text = document.text();
-        for spelled in [
-            has_one_spelling::<Code>(&text),
-            has_one_spelling::<RequestId>(&text),
-            has_one_spelling::<PersonId>(&text),
-        ] {
+        for spelled in
+            [has_one_spelling::<Code>(&text), has_one_spelling::<RequestId>(&text), has_one_spelling::<PersonId>(&text)]
+        {
             assert!(spelled.is_none_or(|spelled| spelled == text));
         }
-        for id in [RequestId::of_stream(&text).map(RequestId::stream), PersonId::of_stream(&text).map(PersonId::stream)] {
+        for id in [RequestId::of_stream(&text).map(RequestId::stream), PersonId::of_stream(&text).map(PersonId::stream)]
+        {
             assert!(id.is_none_or(|stream| stream == text), "two names of one stream");
         }
     });

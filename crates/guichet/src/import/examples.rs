@@ -189,11 +189,12 @@ fn any_file_is_told_row_by_row() {
         "{HEAD}1,2014-Mar-26 09:18:00,2014-03-27 00:00:00,2014-03-28 00:00:00,done,lamp,Ward 7,45.5,-73.5,CC PHONE\n\
          2,3/26/2014 9:18,,,,\"Street Light Outages\",Undetermined,,,CC PHONE\n"
     );
-    let array = r#"[{"id": 7, "opened": "3/26/2014 9:18", "type": "lamp", "source": "CC PHONE", "lat": 45.5, "long": -73.5}]"#;
+    let array =
+        r#"[{"id": 7, "opened": "3/26/2014 9:18", "type": "lamp", "source": "CC PHONE", "lat": 45.5, "long": -73.5}]"#;
     let json = CSV.replace("format = \"csv\"", "format = \"json\"");
     let days = Days { from: Some("2000-01-01".parse().expect("a day")), until: None };
     let rules = Arc::new(rules());
-    for (mapping, sample) in [(CSV, rows.as_str()), (&json, array)] {
+    for (mapping, sample) in [(CSV, rows.as_str()), (json.as_str(), array)] {
         let mapping = Arc::new(Mapping::parse(mapping).expect("a mapping"));
         fuzz::check!().with_generator(Nearly::of([sample])).for_each(|document: &Document| {
             let mut historian = Historian::new(Arc::clone(&mapping), &rules);
@@ -215,20 +216,21 @@ fn any_file_is_told_row_by_row() {
 #[test]
 fn any_text_is_a_mapping_or_is_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mappings");
-    let shipped = ["boston", "montreal", "ottawa"].map(|city| {
-        std::fs::read_to_string(folder.join(format!("{city}.toml"))).expect("a mapping")
-    });
+    let shipped = ["boston", "montreal", "ottawa"]
+        .map(|city| std::fs::read_to_string(folder.join(format!("{city}.toml"))).expect("a mapping"));
     let row = format!("{HEAD}1,3/26/2014 9:18,,,,lamp,Ward 7,45.5,-73.5,CC PHONE\n");
     let rules = rules();
-    fuzz::check!().with_generator(Nearly::of(shipped.into_iter().chain([CSV.to_owned()]))).for_each(|document: &Document| {
-        let Ok(mapping) = Mapping::parse(&document.text()) else { return };
-        let mapping = Arc::new(mapping);
-        let mut historian = Historian::new(Arc::clone(&mapping), &rules);
-        let _ = reader::rows(row.as_bytes(), &mapping, &mut |read| {
-            let _ = read.map(|row| told(&mut historian, &row, |_| true));
-            true
-        });
-    });
+    fuzz::check!().with_generator(Nearly::of(shipped.into_iter().chain([CSV.to_owned()]))).for_each(
+        |document: &Document| {
+            let Ok(mapping) = Mapping::parse(&document.text()) else { return };
+            let mapping = Arc::new(mapping);
+            let mut historian = Historian::new(Arc::clone(&mapping), &rules);
+            let _ = reader::rows(row.as_bytes(), &mapping, &mut |read| {
+                let _ = read.map(|row| told(&mut historian, &row, |_| true));
+                true
+            });
+        },
+    );
 }
 
 #[test]
