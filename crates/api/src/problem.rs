@@ -63,6 +63,7 @@ facts! {
     TokenForeign = "token.foreign", BAD_REQUEST;
     TokenUnknown = "token.unknown", NOT_FOUND;
     ServerOverloaded = "server.overloaded", SERVICE_UNAVAILABLE;
+    ServerLogDiverged = "server.log_diverged", SERVICE_UNAVAILABLE;
     ServerUnknownOutcome = "server.unknown_outcome", SERVICE_UNAVAILABLE;
     ServerNotReady = "server.not_ready", SERVICE_UNAVAILABLE;
     ServerFailed = "server.failed", INTERNAL_SERVER_ERROR;

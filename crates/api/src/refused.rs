@@ -19,6 +19,7 @@ impl From<SubmitError> for Problem {
             SubmitError::OperationReused => Fact::OperationReused.into(),
             SubmitError::Overloaded => Fact::ServerOverloaded.into(),
             SubmitError::Unknown => Fact::ServerUnknownOutcome.into(),
+            SubmitError::Diverged => Fact::ServerLogDiverged.into(),
             SubmitError::TooLarge => Fact::TooLarge.into(),
             SubmitError::Storage(error) => error.into(),
         }
@@ -37,6 +38,7 @@ impl From<ExecuteError> for Problem {
             ExecuteError::OperationReused => Fact::OperationReused.into(),
             ExecuteError::Overloaded => Fact::ServerOverloaded.into(),
             ExecuteError::Unknown => Fact::ServerUnknownOutcome.into(),
+            ExecuteError::Diverged => Fact::ServerLogDiverged.into(),
             ExecuteError::TooLarge => Fact::TooLarge.into(),
             ExecuteError::Storage(error) => error.into(),
         }
@@ -52,6 +54,7 @@ impl From<MergeError> for Problem {
             MergeError::OperationReused => Fact::OperationReused.into(),
             MergeError::Overloaded => Fact::ServerOverloaded.into(),
             MergeError::Unknown => Fact::ServerUnknownOutcome.into(),
+            MergeError::Diverged => Fact::ServerLogDiverged.into(),
             MergeError::Storage(error) => error.into(),
         }
     }
@@ -62,6 +65,7 @@ impl From<OpenError> for Problem {
         match error {
             OpenError::Overloaded => Fact::ServerOverloaded.into(),
             OpenError::Unknown => Fact::ServerUnknownOutcome.into(),
+            OpenError::Diverged => Fact::ServerLogDiverged.into(),
             error @ OpenError::Altered => Self::failed(&error),
             OpenError::Storage(error) => error.into(),
         }

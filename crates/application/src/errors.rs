@@ -39,6 +39,9 @@ pub enum SubmitError {
     /// 503 with `Retry-After`: whether it was written is not known yet; repeat the operation.
     #[error("the outcome is not known yet")]
     Unknown,
+    /// 503 with `Retry-After`: the log lost what was acknowledged, and somebody must see to it.
+    #[error("the log is behind what was acknowledged")]
+    Diverged,
     /// 413.
     #[error("too much in one request")]
     TooLarge,
@@ -71,6 +74,8 @@ pub enum ExecuteError {
     Overloaded,
     #[error("the outcome is not known yet")]
     Unknown,
+    #[error("the log is behind what was acknowledged")]
+    Diverged,
     #[error("too much in one request")]
     TooLarge,
     #[error(transparent)]
@@ -93,6 +98,8 @@ pub enum MergeError {
     Overloaded,
     #[error("the outcome is not known yet")]
     Unknown,
+    #[error("the log is behind what was acknowledged")]
+    Diverged,
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -104,6 +111,8 @@ pub enum OpenError {
     Overloaded,
     #[error("the outcome is not known yet")]
     Unknown,
+    #[error("the log is behind what was acknowledged")]
+    Diverged,
     /// The ciphertext is not what was sealed there: the row or the log was altered.
     #[error("a sealed value was altered")]
     Altered,
@@ -142,6 +151,7 @@ pub(crate) enum WriteError {
     OperationReused,
     Overloaded,
     Unknown,
+    Diverged,
     TooLarge {
         what: &'static str,
         limit: usize,
@@ -156,6 +166,7 @@ impl From<AppendError> for WriteError {
             AppendError::OperationReused => Self::OperationReused,
             AppendError::Overloaded => Self::Overloaded,
             AppendError::Unknown => Self::Unknown,
+            AppendError::Diverged => Self::Diverged,
             AppendError::TooLarge { what, limit } => Self::TooLarge { what, limit },
             error => Self::Storage(StorageError::new(error)),
         }
@@ -186,6 +197,7 @@ impl From<WriteError> for StorageError {
             WriteError::OperationReused => Self::new(AppendError::OperationReused),
             WriteError::Overloaded => Self::new(AppendError::Overloaded),
             WriteError::Unknown => Self::new(AppendError::Unknown),
+            WriteError::Diverged => Self::new(AppendError::Diverged),
             WriteError::TooLarge { what, limit } => Self::new(AppendError::TooLarge { what, limit }),
         }
     }
@@ -199,6 +211,7 @@ impl From<WriteError> for SubmitError {
             WriteError::OperationReused => Self::OperationReused,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
+            WriteError::Diverged => Self::Diverged,
             WriteError::TooLarge { .. } => Self::TooLarge,
             WriteError::Storage(error) => Self::Storage(error),
         }
@@ -212,6 +225,7 @@ impl From<WriteError> for ExecuteError {
             WriteError::OperationReused => Self::OperationReused,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
+            WriteError::Diverged => Self::Diverged,
             WriteError::TooLarge { .. } => Self::TooLarge,
             WriteError::Storage(error) => Self::Storage(error),
         }
@@ -225,6 +239,7 @@ impl From<WriteError> for MergeError {
             WriteError::OperationReused => Self::OperationReused,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
+            WriteError::Diverged => Self::Diverged,
             WriteError::TooLarge { .. } => Self::Storage(StorageError::new(Unexpected { stream: "person".to_owned() })),
             WriteError::Storage(error) => Self::Storage(error),
         }
@@ -236,6 +251,7 @@ impl From<WriteError> for OpenError {
         match error {
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
+            WriteError::Diverged => Self::Diverged,
             WriteError::Storage(error) => Self::Storage(error),
             // The access log expects nothing of its streams and holds names of fields alone.
             WriteError::Conflict { .. } | WriteError::OperationReused | WriteError::TooLarge { .. } => {

@@ -91,6 +91,8 @@ pub enum HistoryError {
     Overloaded,
     #[error("the outcome is not known yet")]
     Unknown,
+    #[error("the log is behind what was acknowledged")]
+    Diverged,
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -100,7 +102,7 @@ impl HistoryError {
     pub fn is_of_the_row(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Changed | Self::Personal | Self::TooLarge => true,
-            Self::Overloaded | Self::Unknown | Self::Storage(_) => false,
+            Self::Overloaded | Self::Unknown | Self::Diverged | Self::Storage(_) => false,
         }
     }
 }

@@ -63,6 +63,7 @@ impl From<WriteError> for HistoryError {
             WriteError::TooLarge { .. } => Self::TooLarge,
             WriteError::Overloaded => Self::Overloaded,
             WriteError::Unknown => Self::Unknown,
+            WriteError::Diverged => Self::Diverged,
             WriteError::Storage(error) => Self::Storage(error),
         }
     }

@@ -78,6 +78,9 @@ pub enum AppendError {
     Overloaded,
     #[error("the outcome is not known yet")]
     Unknown,
+    /// The log no longer holds what this process has seen of it. Nothing was written, and nothing will be before it does.
+    #[error("the log is behind what was acknowledged, or another one")]
+    Diverged,
     #[error("{what} is larger than {limit} bytes")]
     TooLarge { what: &'static str, limit: usize },
     #[error("{0}")]

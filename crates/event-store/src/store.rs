@@ -1,6 +1,7 @@
 //! The door to one log.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -51,6 +52,7 @@ struct Inner {
     slug: String,
     queue: mpsc::Sender<Waiting>,
     ring: Arc<Ring>,
+    diverged: Arc<AtomicBool>,
     poll: AbortHandle,
 }
 
@@ -92,10 +94,19 @@ impl EventStore {
         let ring = Arc::new(Ring::new(head.position));
         let (sender, queue) = mpsc::channel(QUEUE);
         let figures = Figures::of(&entry.slug);
-        let writer = Writer { log, known: Known::at(head), queue, ring: Arc::clone(&ring), clock, figures };
+        let diverged = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            log,
+            known: Known::at(head),
+            queue,
+            ring: Arc::clone(&ring),
+            clock,
+            diverged: Arc::clone(&diverged),
+            figures,
+        };
         drive(&db, writer.run())?;
         let poll = tokio::spawn(poll(db.clone(), entry.id, Arc::clone(&ring))).abort_handle();
-        Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), queue: sender, ring, poll })))
+        Ok(Self(Arc::new(Inner { db, log: entry.id, slug: entry.slug.clone(), queue: sender, ring, diverged, poll })))
     }
 
     pub fn slug(&self) -> &str {
@@ -105,6 +116,11 @@ impl EventStore {
     /// Whether the writer is still there. Once it is gone every append is refused, until the process starts anew.
     pub fn is_writing(&self) -> bool {
         !self.0.queue.is_closed()
+    }
+
+    /// Whether the writer last found a log without what it had seen of it, and refuses to write on it.
+    pub fn has_diverged(&self) -> bool {
+        self.0.diverged.load(Ordering::Relaxed)
     }
 
     /// Appends, or says why not. Dropping this future, or its caller hanging up, cancels nothing: an append that was queued

@@ -2,14 +2,20 @@
 //!
 //! Requests that arrive while a commit is in flight form the next batch: group commit without a timer, and with one appender
 //! nobody waits for company. The task owns its connection; a caller that goes away cancels nothing.
+//!
+//! It also remembers the newest head it has seen, and writes only on a log that still holds it. A database that was restored
+//! from a backup, or a standby that was promoted before it had everything, would take new events as if nothing had happened:
+//! what is lost would stay unnoticed, and positions that were given out once would be given out again. Such a log is refused
+//! for as long as it is what it is. A process knows only what it saw itself; one that starts takes the log as it finds it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use db::DbError;
-use db::append::{Batch, Committed, Wanted};
-use metrics::{Counter, Histogram, counter, histogram};
+use db::append::{Batch, Committed, Facts, HeadRow, Wanted};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -29,6 +35,8 @@ pub(crate) struct Writer<L> {
     pub(crate) queue: mpsc::Receiver<Waiting>,
     pub(crate) ring: Arc<Ring>,
     pub(crate) clock: fn() -> DateTime<Utc>,
+    /// Whether the log was last found without the newest head seen here.
+    pub(crate) diverged: Arc<AtomicBool>,
     pub(crate) figures: Figures,
 }
 
@@ -41,6 +49,7 @@ pub(crate) struct Figures {
     batch_events: Histogram,
     lost_swaps: Counter,
     doubts: Counter,
+    diverged: Gauge,
 }
 
 impl Figures {
@@ -55,6 +64,7 @@ impl Figures {
             batch_events: histogram!("guichet_append_batch_events", "log" => slug.to_owned()),
             lost_swaps: counter!("guichet_append_lost_swaps_total", "log" => slug.to_owned()),
             doubts: counter!("guichet_append_unknown_outcomes_total", "log" => slug.to_owned()),
+            diverged: gauge!("guichet_log_diverged", "log" => slug.to_owned()),
         }
     }
 }
@@ -101,7 +111,12 @@ impl<L: Log> Writer<L> {
                     let _ = answer.send(outcome); // the caller may be gone; its events are not
                 }
             }
-            Err(error) if batch.len() == 1 => {
+            Err(Unwritten::Diverged) => {
+                for waiting in batch {
+                    let _ = waiting.answer.send(Err(AppendError::Diverged));
+                }
+            }
+            Err(Unwritten::Refused(error)) if batch.len() == 1 => {
                 tracing::error!(error = &error as &dyn std::error::Error, "an append was refused by the database");
                 let error = Arc::new(error);
                 for waiting in batch {
@@ -109,7 +124,7 @@ impl<L: Log> Writer<L> {
                 }
             }
             // One poisoned request must not fail its neighbours: each tries alone.
-            Err(_) => {
+            Err(Unwritten::Refused(_)) => {
                 for waiting in batch {
                     Box::pin(self.settle(vec![waiting])).await;
                 }
@@ -119,8 +134,8 @@ impl<L: Log> Writer<L> {
     }
 
     /// Admits and commits until the batch is on disk or everyone in it is refused. Fails only where the database says that
-    /// it can never take the batch.
-    async fn write(&mut self, batch: &[Waiting]) -> Result<Settled, DbError> {
+    /// it can never take the batch, or holds another log.
+    async fn write(&mut self, batch: &[Waiting]) -> Result<Settled, Unwritten> {
         loop {
             let started = Instant::now();
             let admission = admit(&self.known, batch.iter().map(|waiting| &waiting.request), (self.clock)());
@@ -170,18 +185,52 @@ impl<L: Log> Writer<L> {
         Settled { answers, written }
     }
 
-    async fn look_up(&mut self, wanted: &Wanted) -> Result<(), DbError> {
+    /// Moves on to the head that the log has now, and learns what was asked.
+    async fn look_up(&mut self, wanted: &Wanted) -> Result<(), Unwritten> {
         let mut pause = Pause::default();
         loop {
-            match self.log.load(wanted).await {
-                Ok((head, facts)) => {
+            match self.load(wanted).await {
+                Ok((head, facts, true)) => {
+                    self.found_diverged(false, head);
                     self.known.move_to(head);
                     self.known.learn(facts);
                     return Ok(());
                 }
-                Err(error) if error.is_permanent() => return Err(error),
+                Ok((head, _, false)) => {
+                    self.found_diverged(true, head);
+                    return Err(Unwritten::Diverged);
+                }
+                Err(error) if error.is_permanent() => return Err(error.into()),
                 Err(error) => pause.after(&error).await,
             }
+        }
+    }
+
+    /// The head, what was asked, and whether that log still holds the newest head seen here. Being longer proves nothing:
+    /// others may have written over what was lost.
+    async fn load(&mut self, wanted: &Wanted) -> Result<(HeadRow, Facts, bool), DbError> {
+        let (head, facts) = self.log.load(wanted).await?;
+        let seen = self.known.head;
+        let holds = head.epoch == seen.epoch
+            && match head.position.cmp(&seen.position) {
+                std::cmp::Ordering::Less => false,
+                std::cmp::Ordering::Equal => head.hash == seen.hash,
+                // Before its first event a log has nothing to lose.
+                std::cmp::Ordering::Greater => {
+                    seen.position == 0 || self.log.hash_at(seen.position).await? == Some(seen.hash)
+                }
+            };
+        Ok((head, facts, holds))
+    }
+
+    fn found_diverged(&self, diverged: bool, found: HeadRow) {
+        let before = self.diverged.swap(diverged, Ordering::Relaxed);
+        self.figures.diverged.set(f64::from(u8::from(diverged)));
+        let (found, seen) = (found.position, self.known.head.position);
+        if diverged && !before {
+            tracing::error!(found, seen, "the log no longer holds what this process has seen of it: every append is refused");
+        } else if before && !diverged {
+            tracing::warn!(found, seen, "the log holds again what this process has seen of it: appends are taken");
         }
     }
 
@@ -209,6 +258,18 @@ impl<L: Log> Writer<L> {
                 Err(error) => pause.after(&error).await,
             }
         }
+    }
+}
+
+/// Why a batch was not written.
+enum Unwritten {
+    Refused(DbError),
+    Diverged,
+}
+
+impl From<DbError> for Unwritten {
+    fn from(error: DbError) -> Self {
+        Self::Refused(error)
     }
 }
 

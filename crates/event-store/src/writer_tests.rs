@@ -23,6 +23,8 @@ enum Fate {
     Overtaken,
     /// Written, the answer is lost, and somebody else writes after it.
     Followed,
+    /// Written and acknowledged; then the database is one that never had it, with as many events of somebody else's.
+    Forgotten(usize),
 }
 
 #[derive(Clone)]
@@ -90,6 +92,13 @@ impl Log for Simulator {
                 other_event(&mut log);
                 Err(lost())
             }
+            Fate::Forgotten(others) => {
+                let before = log.clone();
+                let outcome = log.commit(batch);
+                *log = before;
+                (0..others).for_each(|_| other_event(&mut log));
+                Ok(outcome)
+            }
         }
     }
 
@@ -99,8 +108,9 @@ impl Log for Simulator {
 }
 
 fn request(n: u128, kind: &str) -> Request {
-    let event =
-        NewEvent { id: Uuid::from_u128(100 + n), kind: kind.to_owned(), schema: 1, payload: vec![], meta: vec![] };
+    // Four of the large ones fill a batch.
+    let payload = vec![0; if kind == "large.x" { LARGEST_APPEND / 5 } else { 0 }];
+    let event = NewEvent { id: Uuid::from_u128(100 + n), kind: kind.to_owned(), schema: 1, payload, meta: vec![] };
     let write = Write { stream: format!("a-{}", n % 3), expected: Expected::Any, events: vec![event] };
     Request::new(Append { writes: vec![write], checks: vec![], operation: None }).expect("well formed")
 }
@@ -124,6 +134,7 @@ async fn run(fates: Vec<Fate>, kinds: &[&str]) -> (Vec<Result<Answer, AppendErro
         queue,
         ring: Arc::new(Ring::new(0)),
         clock: || DateTime::UNIX_EPOCH,
+        diverged: Arc::new(AtomicBool::new(false)),
         figures: Figures::of("simulated"),
     };
     writer.run().await;
@@ -166,4 +177,16 @@ async fn one_poisoned_request_does_not_fail_its_neighbours() {
     assert_eq!(written, [true, false, true, true]);
     assert!(matches!(answers[1], Err(AppendError::Storage(_))));
     assert_eq!(log.events.len(), 3);
+}
+
+#[tokio::test]
+async fn a_log_without_what_was_acknowledged_is_not_written_on() {
+    // Behind what was acknowledged, level with it, and ahead of it, which makes it no more the same log.
+    for others in [0, 3, 4, 5, 9] {
+        let (answers, log) = run(vec![Fate::Forgotten(others)], &["large.x"; 12]).await;
+        let (written, refused) = answers.split_at(4);
+        assert!(written.iter().all(Result::is_ok), "the first batch was acknowledged");
+        assert!(refused.iter().all(|answer| matches!(answer, Err(AppendError::Diverged))), "{refused:?}");
+        assert!(log.events.iter().all(|event| event.0.starts_with("other-")), "it was written on");
+    }
 }

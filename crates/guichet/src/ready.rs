@@ -1,6 +1,7 @@
 //! What a process tells whoever operates it: whether it can serve, which read models cannot be relied upon, its metrics.
 //!
-//! Ready is a process whose database answered a moment ago and whose logs can be appended to. A pool can run dry for good
+//! Ready is a process whose database answered a moment ago and whose logs can be appended to: each has its writer, and holds
+//! what that writer has seen of it. A pool can run dry for good
 //! when a peer falls silent; what notices is a question that is asked through it. A read model that has stopped, or was
 //! never filled, is told and measured, and takes nothing down: citizens can still ask, and what they ask is in the log.
 
@@ -45,6 +46,9 @@ pub(crate) fn told(
 async fn ask(databases: &Databases, models: &[ReadModels]) -> Result<String, String> {
     if let Some(dead) = models.iter().find(|models| !models.store().is_writing()) {
         return Err(format!("the writer of {} is gone: start this process again", dead.store().slug()));
+    }
+    if let Some(diverged) = models.iter().find(|models| models.store().has_diverged()) {
+        return Err(format!("the log of {} no longer holds what this process has seen of it", diverged.store().slug()));
     }
     let question = databases.server().fetch_one::<(i64,)>(Statement::new("select 1", vec![]));
     match timeout(PATIENCE, question).await {

@@ -1,15 +1,15 @@
-//! A full queue, and a database that dies in the middle of commits.
+//! A full queue, a database that dies in the middle of commits, and one that goes back in time.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use db::{Databases, Dialect, Location, Statement};
+use db::{Databases, Db, Dialect, Location, Statement};
 use event_store::{AppendError, Expected};
 use futures_util::FutureExt;
 use testkit::on_both_databases;
 use tokio::sync::{oneshot, watch};
 
-use crate::harness::{assert_whole, one, open, put};
+use crate::harness::{assert_whole, one, open, outcome, put, whole_log};
 
 const LONG: Duration = Duration::from_mins(2);
 
@@ -70,6 +70,34 @@ on_both_databases! {
         assert!(!gone.await.expect("no panic").is_writing());
     }
 
+    async fn a_log_that_lost_what_was_acknowledged_is_not_written_on(fresh: Fresh) {
+        let store = open(&fresh).await;
+        put(&store, "a", 5).await;
+        backup(&fresh, "early").await;
+        put(&store, "a", 3).await;
+        backup(&fresh, "late").await;
+        assert!(!store.has_diverged());
+
+        restore(&fresh, "early").await;
+        for expected in [Expected::Any, Expected::NoStream, Expected::Revision(4)] {
+            assert_eq!(outcome(&store.append(one("a", expected)).await), "diverged");
+        }
+        assert!(store.has_diverged());
+        assert_eq!(whole_log(&store).await.len(), 5, "it can still be read");
+
+        // A process that starts now knows no better. What it writes makes the log longer than the lost one, not the same.
+        let restarted = open(&fresh.another_process().await).await;
+        put(&restarted, "b", 7).await;
+        assert_eq!(outcome(&store.append(one("a", Expected::Any)).await), "diverged");
+        assert_eq!(assert_whole(&restarted).await.len(), 12);
+
+        restore(&fresh, "late").await;
+        assert_eq!(outcome(&restarted.append(one("b", Expected::Any)).await), "diverged");
+        put(&store, "a", 1).await;
+        assert!(!store.has_diverged());
+        assert_eq!(assert_whole(&store).await.len(), 9);
+    }
+
     async fn what_was_acknowledged_survives_a_database_that_drops_connections(fresh: Fresh) {
         let store = open(&fresh).await;
         let disturber = tokio::spawn(disturb(fresh.location().clone(), store.watch()));
@@ -106,12 +134,30 @@ on_both_databases! {
     }
 }
 
+const TABLES: [&str; 4] = ["event", "stream", "operation", "log_head"];
+
+/// Keeps the log's tables as they are now.
+async fn backup(databases: &Databases, name: &str) {
+    let copies = TABLES.map(|table| format!("create table {table}_{name} as select * from {table};"));
+    log(databases).await.script(&copies.concat()).await.expect("copy the tables");
+}
+
+/// Puts them back, as a restored backup or a promoted standby would, beneath whoever is connected.
+async fn restore(databases: &Databases, name: &str) {
+    let copies = TABLES.map(|table| format!("delete from {table}; insert into {table} select * from {table}_{name};"));
+    log(databases).await.script(&copies.concat()).await.expect("put the tables back");
+}
+
+async fn log(databases: &Databases) -> Db {
+    let entry = databases.create_log("quebec").await.expect("the log's entry");
+    databases.log(&entry).await.expect("open the log's database")
+}
+
 /// Whenever some more appends got through. PostgreSQL: kills every connection of the store. SQLite: holds the file's write lock.
 async fn disturb(location: Location, mut head: watch::Receiver<i64>) -> u64 {
     let mut disturbed = 0;
     let databases = Databases::open(&location).await.expect("open again");
-    let entry = databases.create_log("quebec").await.expect("the log's entry");
-    let log = databases.log(&entry).await.expect("open the log's database");
+    let log = log(&databases).await;
     loop {
         let reached = *head.borrow_and_update();
         if head.wait_for(|head| *head >= reached + 7).await.is_err() {

@@ -65,6 +65,7 @@ pub(crate) fn outcome(answer: &Result<Appended, AppendError>) -> &'static str {
         Err(AppendError::OperationReused) => "reused",
         Err(AppendError::Overloaded) => "overloaded",
         Err(AppendError::Unknown) => "unknown",
+        Err(AppendError::Diverged) => "diverged",
         Err(AppendError::TooLarge { .. }) => "too large",
         Err(AppendError::Invalid(_)) => "invalid",
         Err(AppendError::Storage(_)) => "storage",
