@@ -21,6 +21,7 @@ mod system;
 pub mod verify;
 mod writer;
 
+pub use db::is_passing;
 pub use hash::genesis;
 pub use read::statements;
 pub use record::{Direction, Filter, From, Head, NewEvent, Record, StoredOperation, StreamStatus};

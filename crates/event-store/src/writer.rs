@@ -164,6 +164,8 @@ impl<L: Log> Writer<L> {
 
     fn committed(&mut self, admission: Admission<'_>) -> Settled {
         let Admission { batch, answers, writing, .. } = admission;
+        // It continued the head that is known here, so it is the right one.
+        self.found_diverged(false, batch.head);
         self.figures.batch_requests.record(writing.len() as f64);
         self.figures.batch_events.record(batch.events.len() as f64);
         self.known.wrote(&batch);
@@ -224,13 +226,15 @@ impl<L: Log> Writer<L> {
     }
 
     fn found_diverged(&self, diverged: bool, found: HeadRow) {
-        let before = self.diverged.swap(diverged, Ordering::Relaxed);
+        if self.diverged.swap(diverged, Ordering::Relaxed) == diverged {
+            return;
+        }
         self.figures.diverged.set(f64::from(u8::from(diverged)));
         let (found, seen) = (found.position, self.known.head.position);
-        if diverged && !before {
-            tracing::error!(found, seen, "the log no longer holds what this process has seen of it: every append is refused");
-        } else if before && !diverged {
-            tracing::warn!(found, seen, "the log holds again what this process has seen of it: appends are taken");
+        if diverged {
+            tracing::error!(found, seen, "the log no longer holds what this process has seen of it: it refuses to write");
+        } else {
+            tracing::warn!(found, seen, "the log holds again what this process has seen of it: it writes");
         }
     }
 
