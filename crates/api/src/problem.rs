@@ -63,6 +63,7 @@ facts! {
     TokenForeign = "token.foreign", BAD_REQUEST;
     TokenUnknown = "token.unknown", NOT_FOUND;
     ServerOverloaded = "server.overloaded", SERVICE_UNAVAILABLE;
+    ServerUnavailable = "server.unavailable", SERVICE_UNAVAILABLE;
     ServerLogDiverged = "server.log_diverged", SERVICE_UNAVAILABLE;
     ServerUnknownOutcome = "server.unknown_outcome", SERVICE_UNAVAILABLE;
     ServerNotReady = "server.not_ready", SERVICE_UNAVAILABLE;
@@ -126,7 +127,8 @@ impl Problem {
         self.code == fact.code()
     }
 
-    /// An error that nothing here foresaw: its chain goes to the log, once; the caller gets a fixed sentence.
+    /// An error that nothing here foresaw: its chain goes to the log, once; the caller gets a fixed sentence, and is asked to
+    /// come back where the database is only away.
     pub(crate) fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut chain = error.to_string();
         let mut cause = error.source();
@@ -136,7 +138,7 @@ impl Problem {
             cause = error.source();
         }
         tracing::error!(%chain, "a request could not be answered");
-        Fact::ServerFailed.into()
+        if application::is_passing(error) { Fact::ServerUnavailable.into() } else { Fact::ServerFailed.into() }
     }
 
     /// The problem that a bare status stands for: what axum and its layers answer with.

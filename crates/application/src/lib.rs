@@ -31,6 +31,7 @@ pub mod sealing;
 pub use application::{Application, Caller};
 pub use clock::{Clock, Ids, RandomIds, SystemClock};
 pub use details::Detail;
+pub use event_store::is_passing;
 pub use errors::{ExecuteError, MergeError, OpenError, Problem, PublishError, StorageError, SubmitError};
 pub use execute::Executed;
 pub use history::{History, HistoryError, Kept, Lived};

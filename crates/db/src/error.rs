@@ -99,3 +99,35 @@ impl DbError {
         error.sqlite_error().is_some_and(|error| matches!(error.extended_code & 0xff, SQLITE_BUSY | SQLITE_INTERRUPT))
     }
 }
+
+/// Whether an error was caused by a database that could not be reached, or had no room, and may do the same thing later.
+pub fn is_passing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let shared = error.downcast_ref::<std::sync::Arc<DbError>>().map(std::sync::Arc::as_ref);
+        if let Some(error) = error.downcast_ref::<DbError>().or(shared) {
+            return !error.is_permanent();
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer<E: std::error::Error + 'static>(#[source] E);
+
+    #[test]
+    fn an_outage_is_found_below_whatever_wraps_it() {
+        assert!(is_passing(&Outer(Outer(DbError::Silent))));
+        assert!(is_passing(&Outer(Arc::new(DbError::Silent))));
+        assert!(!is_passing(&Outer(DbError::NoRow)));
+        assert!(!is_passing(&Outer(std::fmt::Error)));
+    }
+}

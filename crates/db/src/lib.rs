@@ -23,7 +23,7 @@ pub use bulk::{Column, Kind, OnConflict};
 #[doc(hidden)]
 pub use databases::statements;
 pub use databases::{Databases, LogEntry};
-pub use error::DbError;
+pub use error::{DbError, is_passing};
 pub use location::{Dialect, Location};
 #[doc(hidden)]
 pub use migrate::fingerprint;
