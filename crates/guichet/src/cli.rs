@@ -26,7 +26,7 @@ out of it. Start with `guichet demo`: it needs nothing.
 Settings come from flags, over the environment (GUICHET_…), over one configuration file (--config).";
 
 const EXITS: &str = "\
-Exit codes: 0 done · 1 could not be done · 2 mistake on the command line · 3 check, verify or oracle found a \
+Exit codes: 0 done · 1 could not be done · 2 mistake on the command line · 3 check, verify, oracle or soak found a \
 difference · 4 an import rejected some rows";
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +81,11 @@ pub(crate) enum Command {
 
     /// Measure append, replay, rebuild, import and HTTP, each beside raw work of the same run.
     Bench(crate::bench::BenchArgs),
+
+    /// Load servers, injure them, and hold what clients were told against the log.
+    ///
+    /// Exit code 3 if an invariant is violated.
+    Soak(crate::soak::SoakArgs),
 }
 
 impl Command {

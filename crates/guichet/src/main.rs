@@ -18,6 +18,7 @@ mod progress;
 mod ready;
 mod rebuild;
 mod serve;
+mod soak;
 mod verify;
 mod wire;
 mod work;
@@ -53,5 +54,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Key(command) => key::run(command, &settings).await,
         Command::Oracle(args) => oracle::run(&args, &settings),
         Command::Bench(args) => bench::run(args, &settings).await,
+        Command::Soak(args) => soak::run(args, &settings).await,
     }
 }

@@ -1,0 +1,219 @@
+//! What every scenario plays on: the site, its keys, the ledgers, the servers that are up, and the end of a run.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use checker::{
+    Database, History, Report,
+    ledger::{Checkpoint, Compared, Ended, Fault as Injected, Line},
+};
+use db::{Databases, LogEntry};
+use event_store::EventStore;
+use projections::ReadModels;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::{
+    Plan,
+    client::Client,
+    ledger::{Clock, Ledger, Ledgers},
+    load::{Load, Urls},
+    reader::Readers,
+    scenario::Fault,
+    server::Server,
+    site::{ORGANISATION, Site},
+};
+
+/// Longer than any read model needs for what a soak writes: only one that has stopped takes all of it.
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+pub(crate) struct Stage {
+    pub(crate) site: Site,
+    pub(crate) seed: u64,
+    /// How many faults to inject.
+    pub(crate) count: u64,
+    until: Option<Instant>,
+    pub(crate) clock: Clock,
+    pub(crate) ledgers: Ledgers,
+    /// The harness's own ledger.
+    pub(crate) ledger: Ledger,
+    /// As another process sees the log.
+    pub(crate) store: EventStore,
+    pub(crate) models: ReadModels,
+    databases: Databases,
+    key: String,
+    urls: watch::Sender<Vec<String>>,
+}
+
+impl Stage {
+    pub(crate) async fn new(site: Site, plan: &Plan, fault: Fault) -> anyhow::Result<Self> {
+        site.make_master_key()?;
+        site.done(&["migrate"]).await?;
+        let key = site.key("admin").await?;
+        let databases = Databases::open(&site.database.parse()?).await.context("open the database")?;
+        let entry = entry(&databases).await?;
+        let log = databases.log(&entry).await?;
+        let store = EventStore::open(log, &entry).await?;
+        let models = ReadModels::open(store.clone(), databases.read(&entry).await?).await?;
+        let ledgers = Ledgers::new(&site.folder);
+        let ledger = ledgers.open("harness")?;
+        Ok(Self {
+            seed: plan.seed,
+            count: plan.count.unwrap_or(fault.of_a_change()),
+            until: plan.time.map(|time| Instant::now() + time),
+            clock: Clock::start(),
+            ledger,
+            ledgers,
+            store,
+            models,
+            databases,
+            key,
+            urls: watch::Sender::new(vec![]),
+            site,
+        })
+    }
+
+    /// Whether there is time left for another fault.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+
+    pub(crate) fn client(&self, name: &str, keep_alive: bool) -> anyhow::Result<Client> {
+        Client::new(&self.key, keep_alive, self.clock, self.ledgers.open(name)?)
+    }
+
+    pub(crate) fn urls(&self) -> Urls {
+        self.urls.subscribe()
+    }
+
+    /// Tells every client where the servers are.
+    pub(crate) fn up<'a>(&self, urls: impl IntoIterator<Item = &'a str>) {
+        self.urls.send_replace(urls.into_iter().map(str::to_owned).collect());
+    }
+
+    /// Nobody need try.
+    pub(crate) fn down(&self) {
+        self.up([]);
+    }
+
+    /// Starts a server and waits until it is ready; the clients are not told of it.
+    pub(crate) async fn serve(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Server> {
+        let mut server = Server::start(&self.site, name, &[&["serve"], arguments].concat(), &[]).await?;
+        ensure!(server.ready(self.clock, &self.ledger).await?, "{name} ended before it was ready");
+        Ok(server)
+    }
+
+    pub(crate) fn fault(&self, fault: &str, detail: impl Into<String>) -> anyhow::Result<()> {
+        let (t, fault, detail) = (self.clock.now(), fault.to_owned(), detail.into());
+        self.ledger.write(&Line::Fault(Injected { t, fault, detail }))
+    }
+
+    /// Writes down where the read models stand.
+    pub(crate) async fn sample_checkpoints(&self) -> anyhow::Result<()> {
+        let t = self.clock.now();
+        for model in self.models.status().await? {
+            let Some(generation) = model.generation else { continue };
+            let (model, position) = (model.name.to_owned(), model.position);
+            self.ledger.write(&Line::Checkpoint(Checkpoint { t, model, generation, position }))?;
+        }
+        Ok(())
+    }
+
+    /// The faults are over: a server is up, every client becomes definite, readers and read models reach the head, everything
+    /// is compared, the server stops as an operator stops it.
+    pub(crate) async fn settle(&self, load: Option<Load>, readers: Readers) -> anyhow::Result<()> {
+        let server = self.serve("healed", &[]).await?;
+        self.settle_on(server, load, readers).await
+    }
+
+    /// The same where a server is up already.
+    pub(crate) async fn settle_on(&self, server: Server, load: Option<Load>, readers: Readers) -> anyhow::Result<()> {
+        self.up([server.url.as_str()]);
+        if let Some(load) = load {
+            load.finish().await?;
+        }
+        let head = self.store.head().await?.position;
+        readers.finish(head).await?;
+        ensure!(self.models.wait_for(head, CATCH_UP).await?, "the read models do not reach position {head}");
+        self.down();
+        let status = server.stop().await?;
+        if !status.success() {
+            self.ended("healed", format!("stopped with {status}"))?;
+        }
+        self.compare(None).await
+    }
+
+    /// Compares every row of the read models with a fold of the log: twice, in another zone and language the second time, and
+    /// once more after they were all built again.
+    pub(crate) async fn compare(&self, stops: Option<&Stops<'_>>) -> anyhow::Result<()> {
+        self.compare_once(&[], stops).await?;
+        self.compare_once(&[("TZ", "Asia/Kathmandu"), ("LC_ALL", "fr_CA.UTF-8")], stops).await?;
+        self.site.run(&["rebuild", "--organisation", ORGANISATION]).await?;
+        self.compare_once(&[], stops).await
+    }
+
+    async fn compare_once(&self, env: &[(&str, &str)], stops: Option<&Stops<'_>>) -> anyhow::Result<()> {
+        let mut command = self.site.command(["check", "--json", "--organisation", ORGANISATION]);
+        let output = command.envs(env.iter().copied()).output().await.context("run check")?;
+        let reports: Value = serde_json::from_slice(&output.stdout).context("read what check printed")?;
+        let models = reports[0]["models"].as_array().context("check tells of read models")?;
+        for model in models {
+            let name = model["model"].as_str().or_else(|| model["name"].as_str()).context("a read model has a name")?;
+            let tables = model["tables"].as_array().into_iter().flatten();
+            let digests = tables.filter_map(|table| Some((text(&table["table"])?, text(&table["digest"])?))).collect();
+            self.ledger.write(&Line::Compared(Compared {
+                model: name.to_owned(),
+                position: model["position"].as_i64().context("a read model has a position")?,
+                agrees: model["agrees"] == true,
+                stops_at: stops.and_then(|stops| stops(name)),
+                stopped_at: model["problem"].as_str().and_then(stopped_at),
+                digests,
+            }))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ended(&self, server: &str, how: String) -> anyhow::Result<()> {
+        let (t, server) = (self.clock.now(), server.to_owned());
+        self.ledger.write(&Line::Ended(Ended { t, server, how }))
+    }
+
+    /// The verdict of the checker, on ledgers and log alone.
+    pub(crate) async fn judge(self) -> anyhow::Result<Report> {
+        self.look_for_panics()?;
+        self.databases.close().await;
+        let lines = self.ledgers.lines()?;
+        let database: Database = self.site.database.parse()?;
+        let log = checker::read_and_verify(&database, ORGANISATION).await?;
+        Ok(checker::check(&History::of(lines), &log))
+    }
+
+    fn look_for_panics(&self) -> anyhow::Result<()> {
+        let log = match std::fs::read(self.site.log()) {
+            Ok(log) => String::from_utf8_lossy(&log).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error).context("read the servers' log"),
+        };
+        for line in log.lines().filter(|line| line.contains("panicked at")) {
+            self.ended("server", line.to_owned())?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a read model is expected to have stopped, if it is.
+pub(crate) type Stops<'a> = dyn Fn(&str) -> Option<i64> + Sync + 'a;
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// `it stopped at position 7: …`
+fn stopped_at(problem: &str) -> Option<i64> {
+    problem.strip_prefix("it stopped at position ")?.split(':').next()?.parse().ok()
+}
+
+async fn entry(databases: &Databases) -> anyhow::Result<LogEntry> {
+    let logs = databases.logs().await?;
+    logs.into_iter().find(|entry| entry.slug == ORGANISATION).context("the organisation has a log")
+}
