@@ -5,6 +5,7 @@ mod harness;
 mod canary;
 mod commands;
 mod counts;
+mod faults;
 mod first_door;
 mod flips;
 mod house;

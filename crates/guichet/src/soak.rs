@@ -33,6 +33,10 @@ pub(crate) struct SoakArgs {
     #[arg(long)]
     minutes: Option<u64>,
 
+    /// A further setting, such as `synchronous_commit=off`, of the PostgreSQL that a fault starts for itself.
+    #[arg(long, value_name = "NAME=VALUE")]
+    postgres_setting: Vec<String>,
+
     /// The program under test; absent: this one.
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
@@ -47,9 +51,12 @@ pub(crate) struct SoakArgs {
 }
 
 pub(crate) async fn run(args: SoakArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    settings.location()?;
+    let location = settings.location()?;
     let plan = Plan {
-        faults: if args.faults.is_empty() { Fault::ALL.to_vec() } else { args.faults },
+        faults: match args.faults {
+            named if !named.is_empty() => named,
+            _ => Fault::ALL.into_iter().filter(|fault| fault.befalls(&location)).collect(),
+        },
         count: args.count,
         seed: args.seed,
         time: args.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
@@ -59,6 +66,7 @@ pub(crate) async fn run(args: SoakArgs, settings: &Settings) -> anyhow::Result<E
             None => std::env::current_exe().context("find this program")?,
         },
         home: std::env::current_dir().context("find this folder")?,
+        postgres_settings: args.postgres_setting,
         ledgers: args.ledger.unwrap_or_else(std::env::temp_dir),
     };
     let summary = soak::run(&plan, &mut |soaked| {

@@ -6,8 +6,13 @@
 //! what was found. Every choice follows from the seed; what the machine makes of it does not.
 
 mod client;
+mod image;
 mod ledger;
 mod load;
+mod machine;
+mod postgres;
+mod process;
+mod proxy;
 mod reader;
 mod report;
 mod scenario;
@@ -15,6 +20,7 @@ mod scratch;
 mod server;
 mod site;
 mod stage;
+mod strace;
 
 pub use report::{Soaked, Summary};
 pub use scenario::Fault;
@@ -23,7 +29,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 
-use crate::{scratch::Scratch, site::Site, stage::Stage};
+use crate::{machine::Machine, scenario::Needs, scratch::Scratch, site::Site, stage::Stage};
 
 /// What is soaked, how often and with which seed.
 #[derive(Debug, Clone)]
@@ -42,6 +48,8 @@ pub struct Plan {
     pub home: PathBuf,
     /// Where the ledgers lie: on another file system than the database. Kept when something was violated.
     pub ledgers: PathBuf,
+    /// Further settings of a PostgreSQL cluster that a fault makes for itself: weak ones show that the harness sees a loss.
+    pub postgres_settings: Vec<String>,
 }
 
 /// Soaks one fault after the other, each on a database of its own.
@@ -56,10 +64,40 @@ pub async fn run(plan: &Plan, tell: &mut (dyn FnMut(&Soaked) + Send)) -> anyhow:
 }
 
 async fn soak(plan: &Plan, fault: Fault) -> anyhow::Result<Soaked> {
+    anyhow::ensure!(fault.befalls(&plan.database.parse()?), "no {fault} on a database like that");
+    if let Some(why) = fault.forbidden() {
+        anyhow::bail!("no {fault} here: {why}");
+    }
+    match fault.needs() {
+        Some(needs) => soak_machine(plan, fault, needs).await,
+        None => soak_scratch(plan, fault).await,
+    }
+}
+
+/// On a machine of its own, which is gone afterwards whatever was found: the ledgers, and the log in words, are kept.
+async fn soak_machine(plan: &Plan, fault: Fault, needs: Needs) -> anyhow::Result<Soaked> {
+    let machine = Machine::new(&plan.database, needs, &plan.postgres_settings, plan.seed).await.context("make a machine")?;
+    let database = machine.database();
+    let ledgers = tempfile::Builder::new().prefix("guichet-ledger-").tempdir_in(&plan.ledgers)?;
+    let site = Site::new(&plan.server, &plan.home, &database, ledgers.path().to_owned());
+    let mut stage = Stage::new(site, plan, fault, Some(machine)).await.context("set the stage")?;
+    let played = scenario::play(fault, &mut stage).await;
+    let judged = match played {
+        Ok(trials) => stage.judge().await.context("check the run").map(|report| (trials, report)),
+        Err(error) => Err(error),
+    };
+    let soaked = judged.map(|(trials, report)| Soaked::new(fault, &database, trials, plan.seed, report));
+    if !soaked.as_ref().is_ok_and(Soaked::ok) {
+        eprintln!("kept: ledgers and logs in {}", ledgers.keep().display());
+    }
+    soaked
+}
+
+async fn soak_scratch(plan: &Plan, fault: Fault) -> anyhow::Result<Soaked> {
     let scratch = Scratch::new(&plan.database).await.context("make a scratch database")?;
     let ledgers = tempfile::Builder::new().prefix("guichet-ledger-").tempdir_in(&plan.ledgers)?;
     let site = Site::new(&plan.server, &plan.home, &scratch.database, ledgers.path().to_owned());
-    let mut stage = Stage::new(site, plan, fault).await.context("set the stage")?;
+    let mut stage = Stage::new(site, plan, fault, None).await.context("set the stage")?;
     let trials = scenario::play(fault, &mut stage).await?;
     let report = stage.judge().await.context("check the run")?;
     let soaked = Soaked::new(fault, &scratch.database, trials, plan.seed, report);

@@ -34,6 +34,14 @@ impl Readers {
         Ok(Self { until, tasks })
     }
 
+    /// They have seen what they have seen: the database goes away beneath them.
+    pub(crate) async fn abandon(self) {
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await; // stopped where it stood
+        }
+    }
+
     /// Lets them read up to the head of a log that nobody writes any more.
     pub(crate) async fn finish(self, head: i64) -> anyhow::Result<()> {
         let _ = self.until.send_replace(Some(head));

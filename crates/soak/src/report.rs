@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use checker::Report;
+use checker::{Invariant, Report};
 use serde::Serialize;
 
 use crate::scenario::Fault;
@@ -26,9 +26,11 @@ impl Soaked {
         Self { fault, database, n, bound, seed, report }
     }
 
-    /// Something was injected and nothing was violated.
+    /// Something was injected and nothing was violated; of a control, that the loss was found.
     pub fn ok(&self) -> bool {
-        self.n > 0 && self.report.ok()
+        let lost = |invariant: &Invariant| invariant.id == "I1" && invariant.violations > 0;
+        let good = if self.fault.must_lose() { self.report.invariants.iter().any(lost) } else { self.report.ok() };
+        self.n > 0 && good
     }
 }
 
@@ -38,6 +40,7 @@ impl fmt::Display for Soaked {
         write!(f, "{fault} on {database}: n = {n}, seed {seed}: ")?;
         match bound {
             Some(bound) => writeln!(f, "nothing violated, so less than {:.3} % of them do (95 %)", bound * 100.0)?,
+            None if self.fault.must_lose() && self.ok() => writeln!(f, "the loss was found, as it has to be")?,
             None if *n == 0 => writeln!(f, "NOTHING WAS INJECTED")?,
             None => writeln!(f, "VIOLATED")?,
         }

@@ -1,13 +1,21 @@
 //! The faults, one file each. A scenario starts servers and load, injects, and ends with [`Stage::settle`].
 
+mod clock;
+mod cuts;
+mod disk;
+mod failover;
 mod kill;
+mod outage;
+mod power;
 
 use std::{fmt, str::FromStr};
 
 use anyhow::bail;
+use db::Location;
 use serde::Serialize;
 
-use crate::stage::Stage;
+use self::outage::Outage;
+use crate::{image, stage::Stage, strace};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -15,14 +23,63 @@ use crate::stage::Stage;
 pub enum Fault {
     /// kill -9 of the server at random moments under load.
     Kill,
+    /// kill -9 of PostgreSQL beneath a server that stays.
+    PgCrash,
+    /// PostgreSQL restarted, fast and immediate in turn.
+    PgRestart,
+    /// Every session of PostgreSQL ended, again and again.
+    KilledBackends,
+    /// Connections reset after the n-th byte, and between an append and its answer.
+    CutConnections,
+    /// No room on the disk, then room again.
+    DiskFull,
+    /// System calls that fail, then a power cut.
+    BrokenDisk,
+    /// The power goes.
+    PowerCut,
+    /// A standby takes over that every commit waited for.
+    Failover,
+    /// The control: one takes over that nobody waited for.
+    FailoverAsynchronous,
+    /// The time of day steps.
+    ClockStep,
+}
+
+/// What of a machine of its own a fault asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) disk: bool,
+    pub(crate) proxy: bool,
 }
 
 impl Fault {
-    pub const ALL: [Self; 1] = [Self::Kill];
+    pub const ALL: [Self; 11] = [
+        Self::Kill,
+        Self::PgCrash,
+        Self::PgRestart,
+        Self::KilledBackends,
+        Self::CutConnections,
+        Self::DiskFull,
+        Self::BrokenDisk,
+        Self::PowerCut,
+        Self::Failover,
+        Self::FailoverAsynchronous,
+        Self::ClockStep,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
+            Self::PgCrash => "pg-crash",
+            Self::PgRestart => "pg-restart",
+            Self::KilledBackends => "killed-backends",
+            Self::CutConnections => "cut-connections",
+            Self::DiskFull => "disk-full",
+            Self::BrokenDisk => "broken-disk",
+            Self::PowerCut => "power-cut",
+            Self::Failover => "failover",
+            Self::FailoverAsynchronous => "failover-asynchronous",
+            Self::ClockStep => "clock-step",
         }
     }
 
@@ -30,7 +87,55 @@ impl Fault {
     pub(crate) fn of_a_change(self) -> u64 {
         match self {
             Self::Kill => 10,
+            Self::PgCrash | Self::PgRestart => 4,
+            Self::KilledBackends => 20,
+            Self::CutConnections => 200,
+            Self::DiskFull | Self::PowerCut => 4,
+            Self::BrokenDisk => 8,
+            Self::Failover => 2,
+            Self::FailoverAsynchronous => 1,
+            Self::ClockStep => 12,
         }
+    }
+
+    /// None: a scratch database will do.
+    pub(crate) fn needs(self) -> Option<Needs> {
+        let (disk, proxy) = match self {
+            Self::Kill | Self::ClockStep => return None,
+            Self::PgCrash | Self::PgRestart | Self::KilledBackends => (false, false),
+            Self::CutConnections | Self::Failover | Self::FailoverAsynchronous => (false, true),
+            Self::DiskFull | Self::BrokenDisk | Self::PowerCut => (true, false),
+        };
+        Some(Needs { disk, proxy })
+    }
+
+    /// Whether a database like this can have it.
+    pub fn befalls(self, database: &Location) -> bool {
+        let on_postgres = matches!(database, Location::Postgres(_));
+        match self {
+            Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => on_postgres,
+            // The calls of PostgreSQL are its own to survive, and its tests'.
+            Self::BrokenDisk => !on_postgres,
+            // A full disk ends PostgreSQL itself, and starting it again is its operator's business.
+            Self::DiskFull => !on_postgres,
+            Self::Kill | Self::CutConnections | Self::PowerCut | Self::ClockStep => true,
+        }
+    }
+
+    /// Why it cannot be injected on this machine, if it cannot.
+    pub fn forbidden(self) -> Option<String> {
+        let of_disks = || image::forbidden().map(str::to_owned);
+        match self {
+            Self::DiskFull | Self::PowerCut => of_disks(),
+            Self::BrokenDisk => of_disks().or_else(strace::forbidden),
+            Self::ClockStep => clock::forbidden().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// A control: the checker has to find what was acknowledged and is lost.
+    pub(crate) fn must_lose(self) -> bool {
+        self == Self::FailoverAsynchronous
     }
 }
 
@@ -55,5 +160,15 @@ impl FromStr for Fault {
 pub(crate) async fn play(fault: Fault, stage: &mut Stage) -> anyhow::Result<u64> {
     match fault {
         Fault::Kill => kill::play(stage).await,
+        Fault::PgCrash => outage::play(stage, Outage::Crash).await,
+        Fault::PgRestart => outage::play(stage, Outage::Restart).await,
+        Fault::KilledBackends => outage::play(stage, Outage::Terminate).await,
+        Fault::CutConnections => cuts::play(stage).await,
+        Fault::DiskFull => disk::full(stage).await,
+        Fault::BrokenDisk => disk::broken(stage).await,
+        Fault::PowerCut => power::play(stage).await,
+        Fault::Failover => failover::synchronous(stage).await,
+        Fault::FailoverAsynchronous => failover::asynchronous(stage).await,
+        Fault::ClockStep => clock::play(stage).await,
     }
 }

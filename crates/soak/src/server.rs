@@ -117,12 +117,15 @@ impl Server {
         self.signal(Signal::CONT)
     }
 
+    pub(crate) fn process(&self) -> anyhow::Result<Pid> {
+        Pid::from_raw(self.pid()?.cast_signed()).context("a process id is not zero")
+    }
+
     pub(crate) fn pid(&self) -> anyhow::Result<u32> {
         self.child.id().context("it has not ended")
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.pid()?.cast_signed()).context("a process id is not zero")?;
-        kill_process(pid, signal).with_context(|| format!("send {signal:?} to {}", self.name))
+        kill_process(self.process()?, signal).with_context(|| format!("send {signal:?} to {}", self.name))
     }
 }

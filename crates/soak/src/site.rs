@@ -19,6 +19,8 @@ pub(crate) struct Site {
     /// The program's folder: declarations, mappings, data.
     home: PathBuf,
     pub(crate) database: String,
+    /// Words before the program's own: whoever runs it in its stead.
+    prefix: Vec<String>,
     /// Of ledgers, the servers' log and the master key.
     pub(crate) folder: PathBuf,
 }
@@ -29,8 +31,14 @@ impl Site {
             program: program.to_owned(),
             home: home.to_owned(),
             database: database.to_owned(),
+            prefix: vec![],
             folder,
         }
+    }
+
+    /// The same, with the program run by another.
+    pub(crate) fn behind(&self, prefix: Vec<String>) -> Self {
+        Self { prefix, ..self.clone() }
     }
 
     /// Any 32 bytes do: what matters is that the same ones come back after each restart.
@@ -47,8 +55,10 @@ impl Site {
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut words = self.prefix.iter().map(OsStr::new).chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .env("GUICHET_DATABASE", &self.database)
             .env("GUICHET_MASTER_KEY_FILE", self.master_key())
             .current_dir(&self.home)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use checker::{
     Database, History, Report,
-    ledger::{Checkpoint, Compared, Ended, Fault as Injected, Line},
+    ledger::{Checkpoint, Compared, Ended, Fault as Injected, Line, Ready},
 };
 use db::{Databases, LogEntry};
 use event_store::EventStore;
@@ -18,14 +18,18 @@ use crate::{
     client::Client,
     ledger::{Clock, Ledger, Ledgers},
     load::{Load, Urls},
+    machine::Machine,
     reader::Readers,
     scenario::Fault,
     server::Server,
-    site::{ORGANISATION, Site},
+    site::{JURISDICTION, ORGANISATION, Site},
 };
 
 /// Longer than any read model needs for what a soak writes: only one that has stopped takes all of it.
 const CATCH_UP: Duration = Duration::from_secs(120);
+/// Whatever was done to the database, it is back by then.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) struct Stage {
     pub(crate) site: Site,
@@ -43,18 +47,16 @@ pub(crate) struct Stage {
     databases: Databases,
     key: String,
     urls: watch::Sender<Vec<String>>,
+    /// For faults of disk, network and PostgreSQL.
+    machine: Option<Machine>,
 }
 
 impl Stage {
-    pub(crate) async fn new(site: Site, plan: &Plan, fault: Fault) -> anyhow::Result<Self> {
+    pub(crate) async fn new(site: Site, plan: &Plan, fault: Fault, machine: Option<Machine>) -> anyhow::Result<Self> {
         site.make_master_key()?;
         site.done(&["migrate"]).await?;
         let key = site.key("admin").await?;
-        let databases = Databases::open(&site.database.parse()?).await.context("open the database")?;
-        let entry = entry(&databases).await?;
-        let log = databases.log(&entry).await?;
-        let store = EventStore::open(log, &entry).await?;
-        let models = ReadModels::open(store.clone(), databases.read(&entry).await?).await?;
+        let (databases, store, models) = look(&site.database).await?;
         let ledgers = Ledgers::new(&site.folder);
         let ledger = ledgers.open("harness")?;
         Ok(Self {
@@ -69,8 +71,65 @@ impl Stage {
             databases,
             key,
             urls: watch::Sender::new(vec![]),
+            machine,
             site,
         })
+    }
+
+    pub(crate) fn machine(&mut self) -> anyhow::Result<&mut Machine> {
+        self.machine.as_mut().context("this fault has a machine of its own")
+    }
+
+    /// Looks at the database anew, where the old one is gone with its disk.
+    pub(crate) async fn reopen(&mut self) -> anyhow::Result<()> {
+        self.databases.close().await;
+        (self.databases, self.store, self.models) = look(&self.site.database).await?;
+        Ok(())
+    }
+
+    /// Waits until the log has so many more events than now.
+    pub(crate) async fn grows(&self, by: i64) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let mut wanted = None;
+        while started.elapsed() < PATIENCE {
+            // The database may be on its way back.
+            if let Ok(head) = self.store.head().await
+                && head.position >= *wanted.get_or_insert(head.position + by)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(ASKED_AGAIN).await;
+        }
+        anyhow::bail!("nothing was appended for {PATIENCE:?}")
+    }
+
+    /// Waits for an append, and writes down how long it took since the fault was over.
+    pub(crate) async fn recovers(&self, what: &str, since: Instant, limit: Duration) -> anyhow::Result<()> {
+        self.grows(1).await.with_context(|| format!("wait for the {what}"))?;
+        let (t, server) = (self.clock.now(), what.to_owned());
+        let (millis, limit) = (since.elapsed().as_millis() as u64, limit.as_millis() as u64);
+        self.ledger.write(&Line::Ready(Ready { t, server, millis, limit }))
+    }
+
+    /// A list that anyone may read is answered.
+    pub(crate) async fn reads(&self, url: &str) -> anyhow::Result<()> {
+        let list = format!("{url}/open311/v2/requests.json?jurisdiction_id={JURISDICTION}");
+        let status = reqwest::get(list).await.context("ask for the list")?.status();
+        ensure!(status.is_success(), "the list was answered with {status}");
+        Ok(())
+    }
+
+    /// Waits until some client was told this code.
+    pub(crate) async fn told(&self, code: &str) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            let lines = self.ledgers.lines()?;
+            if lines.iter().any(|line| matches!(line, Line::Unknown(unknown) if unknown.why == code)) {
+                return Ok(());
+            }
+            tokio::time::sleep(ASKED_AGAIN).await;
+        }
+        anyhow::bail!("no client was told {code}")
     }
 
     /// Whether there is time left for another fault.
@@ -98,7 +157,17 @@ impl Stage {
 
     /// Starts a server and waits until it is ready; the clients are not told of it.
     pub(crate) async fn serve(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Server> {
-        let mut server = Server::start(&self.site, name, &[&["serve"], arguments].concat(), &[]).await?;
+        let server = Server::start(&self.site, name, &[&["serve"], arguments].concat(), &[]).await?;
+        self.ready(name, server).await
+    }
+
+    /// As [`serve`](Self::serve), in another environment.
+    pub(crate) async fn serve_with(&self, name: &str, env: &[(&str, &str)]) -> anyhow::Result<Server> {
+        let server = Server::start(&self.site, name, &["serve"], env).await?;
+        self.ready(name, server).await
+    }
+
+    async fn ready(&self, name: &str, mut server: Server) -> anyhow::Result<Server> {
         ensure!(server.ready(self.clock, &self.ledger).await?, "{name} ended before it was ready");
         Ok(server)
     }
@@ -211,6 +280,15 @@ fn text(value: &Value) -> Option<String> {
 /// `it stopped at position 7: …`
 fn stopped_at(problem: &str) -> Option<i64> {
     problem.strip_prefix("it stopped at position ")?.split(':').next()?.parse().ok()
+}
+
+/// As another process opens it.
+async fn look(database: &str) -> anyhow::Result<(Databases, EventStore, ReadModels)> {
+    let databases = Databases::open(&database.parse()?).await.context("open the database")?;
+    let entry = entry(&databases).await?;
+    let store = EventStore::open(databases.log(&entry).await?, &entry).await?;
+    let models = ReadModels::open(store.clone(), databases.read(&entry).await?).await?;
+    Ok((databases, store, models))
 }
 
 async fn entry(databases: &Databases) -> anyhow::Result<LogEntry> {

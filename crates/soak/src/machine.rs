@@ -1,0 +1,85 @@
+//! A machine of a soak's own: a disk that can lose its power or its room, a PostgreSQL that can be killed, the network between.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use anyhow::Context;
+use db::Location;
+use tempfile::TempDir;
+
+use crate::{image::Disk, postgres::Cluster, proxy::Proxy, scenario::Needs};
+
+const MEGABYTES_FOR_SQLITE: u32 = 48;
+const MEGABYTES_FOR_POSTGRES: u32 = 224;
+
+/// Whatever of it is there is gone when it is dropped: the proxy first, the folder last.
+pub(crate) struct Machine {
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) disk: Option<Disk>,
+    folder: TempDir,
+}
+
+impl Machine {
+    /// `place` says which database is meant; a cluster of the machine's own takes the place of a server that is named there.
+    pub(crate) async fn new(place: &str, needs: Needs, settings: &[String], seed: u64) -> anyhow::Result<Self> {
+        let place: Location = place.parse()?;
+        let folder = match &place {
+            Location::Sqlite(folder) => {
+                fs::create_dir_all(folder)?;
+                tempfile::Builder::new().prefix("guichet-soak-").tempdir_in(folder)?
+            }
+            Location::Postgres(_) => tempfile::Builder::new().prefix("guichet-soak-").tempdir()?,
+        };
+        // PostgreSQL runs as another user than root.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).context("open the folder")?;
+        let mut machine = Self { proxy: None, cluster: None, disk: None, folder };
+        let on_postgres = matches!(place, Location::Postgres(_));
+        if needs.disk {
+            let megabytes = if on_postgres { MEGABYTES_FOR_POSTGRES } else { MEGABYTES_FOR_SQLITE };
+            machine.disk = Some(Disk::create(&machine.folder.path().join("disk"), megabytes).context("make a disk")?);
+        }
+        if on_postgres {
+            // Where no power is cut, what a process wrote outlives it in the page cache, flushed or not.
+            let flush = if needs.disk { "on" } else { "off" };
+            let settings = format!("fsync = {flush}\n{}", settings.join("\n"));
+            let mut cluster = Cluster::create(&machine.ground().join("primary"), &settings).context("make a cluster")?;
+            cluster.start()?;
+            if needs.proxy {
+                machine.proxy = Some(Proxy::start(cluster.address(), seed).await?);
+            }
+            machine.cluster = Some(cluster);
+        }
+        Ok(machine)
+    }
+
+    /// Where databases are made.
+    pub(crate) fn ground(&self) -> std::path::PathBuf {
+        self.disk.as_ref().map_or_else(|| self.folder.path().to_owned(), Disk::folder)
+    }
+
+    /// What no disk of the machine loses.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database as the program under test reaches it.
+    pub(crate) fn database(&self) -> String {
+        match (&self.cluster, &self.proxy) {
+            (Some(_), Some(proxy)) => crate::postgres::url(proxy.address(), "postgres"),
+            (Some(cluster), None) => cluster.url("postgres"),
+            (None, _) => format!("sqlite:{}", self.ground().join("data").display()),
+        }
+    }
+
+    pub(crate) fn cluster(&mut self) -> anyhow::Result<&mut Cluster> {
+        self.cluster.as_mut().context("this fault is one of PostgreSQL's: name a postgres:// database")
+    }
+
+    pub(crate) fn disk(&mut self) -> anyhow::Result<&mut Disk> {
+        self.disk.as_mut().context("the machine has a disk")
+    }
+
+    pub(crate) fn proxy(&self) -> anyhow::Result<&Proxy> {
+        self.proxy.as_ref().context("the machine has a proxy")
+    }
+}
