@@ -32,7 +32,7 @@ const STEPS: [&str; 12] = [
     "+0s",
 ];
 
-const LIBRARY: &str = "faketime/libfaketime.so.1";
+const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
 /// Why clocks cannot be made to step here, if they cannot.
 pub(crate) fn forbidden() -> Option<&'static str> {
