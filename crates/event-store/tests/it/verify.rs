@@ -189,7 +189,7 @@ fn whatever_stands_in_a_column_is_found() {
     fn column(log: &mut HandMade, event: usize, column: usize) -> Option<&mut Vec<u8>> {
         let row = log.events.get_mut(event)?;
         match column {
-            0 => row.stream_name.as_mut(),
+            0 => Some(&mut row.stream_name),
             1 => Some(&mut row.id),
             2 => Some(&mut row.kind),
             3 => Some(&mut row.payload),
