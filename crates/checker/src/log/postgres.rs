@@ -37,7 +37,7 @@ async fn read(client: &Client, slug: &str, visitor: &mut (dyn Visit + Send)) -> 
     visitor.directory(directory, heads.iter().map(head).collect());
 
     let sql = format!(
-        "select position, stream, convert_to(stream_name, 'UTF8'), revision, convert_to(id::text, 'UTF8'), convert_to(kind, 'UTF8'),
+        "select position, stream, convert_to(nullif(stream_name, ''), 'UTF8'), revision, convert_to(id::text, 'UTF8'), convert_to(kind, 'UTF8'),
              schema::bigint, payload, meta, convert_to(to_char(recorded_at at time zone 'UTC', {INSTANT}), 'UTF8'), hash
          from event
          where log = $1::integer

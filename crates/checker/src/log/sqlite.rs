@@ -29,7 +29,7 @@ pub(super) fn visit(folder: &Path, slug: &str, visitor: &mut dyn Visit) -> anyho
     visitor.directory(directory, heads);
     each(
         &connection,
-        "select position, stream, cast(stream_name as blob), revision, cast(id as blob), cast(kind as blob), schema, payload, meta,
+        "select position, stream, cast(nullif(stream_name, '') as blob), revision, cast(id as blob), cast(kind as blob), schema, payload, meta,
              cast(recorded_at as blob), hash
          from event
          where log = ?1
