@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, OpenFlags};
 use uuid::Uuid;
 
@@ -78,6 +79,8 @@ impl Connection {
             Durability::Normal => sqlite.pragma_update(None, "synchronous", "normal")?,
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
+        // A plan that may depend on a bound value is made anew for each value otherwise: a fifth of the time of a GET.
+        sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Self { sqlite, looks: None })
     }
 
