@@ -17,13 +17,14 @@ create table subject_key (
     unique (log, subject)
 );
 
--- Keyed hashes of normalised e-mail, phone and name tokens, gone with the key of their subject.
+-- Keyed hashes of normalised e-mail, phone and name tokens, gone with the key of their subject. Whoever looks somebody up has the
+-- tokens and asks in every field, so the token leads the key.
 create table blind_index (
     log bigint not null,
     field text collate "C" not null,
     token bytea not null,
     subject text collate "C" not null,
-    primary key (log, field, token, subject)
+    primary key (log, token, field, subject)
 );
 
 create index blind_index_subject on blind_index (log, subject);

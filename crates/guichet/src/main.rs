@@ -33,6 +33,10 @@ use crate::{
     config::Settings,
 };
 
+/// A request makes and drops hundreds of small values, and the system's allocator took a seventh of the time of a GET.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime");

@@ -82,9 +82,13 @@ pub(crate) async fn find(
     ]);
     let rows: Vec<(String,)> = db
         .fetch_all(Statement::new(
+            // To group a column by its index SQLite would walk over everybody; an expression leaves it the tokens to search by.
             "select subject \
-             from blind_index \
-             where log = $1 and token in ($2, $3, $4, $5, $6, $7, $8, $9) \
+             from (
+                 select coalesce(subject, '') as subject, field
+                 from blind_index
+                 where log = $1 and token in ($2, $3, $4, $5, $6, $7, $8, $9)
+             ) as found \
              group by subject \
              having count(*) >= $10 \
              order by count(*) desc, min(field), subject \

@@ -172,7 +172,7 @@ fn post(key: &str) -> Make {
     Arc::new(move |connection, count| {
         let body = format!(
             "jurisdiction_id={JURISDICTION}&service_code={SERVICE}&{ANSWERS}&lat=46.8139&long=-71.2080&first_name=Ana&last_name=Roy\
-             &email=ana{connection}.{count}@example.org&phone=418555{count:04}&description=Trou+profond+devant+le+{count}"
+             &email=ana{connection}.{count}@example.org&phone=418{connection:03}{count:04}&description=Trou+profond+devant+le+{count}"
         );
         Request::post("/open311/v2/requests.json")
             .header("host", "127.0.0.1")
