@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::ledger::{Answered, Checkpoint, Compared, Ended, Invoke, Line, Read, Ready, Refused, Residue, Resumed, Saw, Unknown};
+use crate::ledger::{
+    Answered, Checkpoint, Compared, Ended, Invoke, Line, Read, Ready, Refused, Residue, Resumed, Saw, Unknown,
+};
 
 /// Everything that was written down in a run.
 #[derive(Debug, Default)]

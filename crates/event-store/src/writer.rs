@@ -151,6 +151,7 @@ impl<L: Log> Writer<L> {
             }
             let started = Instant::now();
             let committed = self.commit(&admission.batch).await?;
+            fail::fail_point!("append.after_commit");
             self.figures.commit.record(started.elapsed());
             match committed {
                 Committed::Yes => return Ok(self.committed(admission)),
@@ -245,6 +246,7 @@ impl<L: Log> Writer<L> {
         let mut pause = Pause::default();
         let mut in_doubt = false;
         loop {
+            fail::fail_point!("append.before_commit");
             let outcome = match self.log.commit(batch).await {
                 Err(error) if !error.is_permanent() => {
                     in_doubt = true;
