@@ -23,6 +23,7 @@ async fn holds(fresh: &Fresh, fault: Fault, count: u64) {
         server: env!("CARGO_BIN_EXE_guichet").into(),
         home: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
         ledgers: ledgers.path().to_owned(),
+        postgres_settings: vec![],
     };
     let summary = soak::run(&plan, &mut |_| ()).await.expect("the soak can be done");
     if !summary.ok() {

@@ -173,8 +173,8 @@ fn streams(history: &History, log: &Log, placed: &Placed) -> Invariant {
     for (index, operation) in history.operations.iter().enumerate() {
         let (Some(condition), Some(answer)) = (&operation.if_match, operation.answers.first()) else { continue };
         let Some((stream, last)) = placed.reached(index, answer, log) else { continue };
-        let Some((first, _)) = placed.positions(index, log) else { continue };
-        let begins = (first..).filter_map(|position| log.at(position)).find(|event| event.stream == stream);
+        let Some((first, end)) = placed.positions(index, log) else { continue };
+        let begins = (first..=end).filter_map(|position| log.at(position)).find(|event| event.stream == stream);
         let before = begins.map_or(last, |event| event.revision) - 1;
         let named = placed.etags.get(&(stream, condition.clone())).copied();
         invariant.hold(named == Some(before), || {
@@ -242,7 +242,7 @@ fn total_order(history: &History, log: &Log, placed: &Placed) -> Invariant {
                 format!("{} was read at revision {revision} after {least} had been acknowledged", read.stream)
             }),
             (404, _) => {
-                invariant.hold(false, || format!("{} was not found after it had been acknowledged", read.stream))
+                invariant.hold(false, || format!("{} was not found after it had been acknowledged", read.stream));
             }
             _ => {}
         }

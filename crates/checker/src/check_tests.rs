@@ -134,7 +134,9 @@ impl Run {
         let last = head.position;
         let mut verifier = Verifier::new("quebec");
         verifier.directory(vec![DirectoryRow { log: 1, epoch: EPOCH.to_vec() }], vec![head]);
-        events.into_iter().for_each(|row| verifier.event(row));
+        for row in events {
+            verifier.event(row);
+        }
         let stream =
             StreamRow { name: STREAM.into(), first: 1, revision: last - 1, truncated_before: 0, tombstoned: false };
         verifier.stream(stream);
@@ -410,7 +412,6 @@ fn a_server_error_that_is_no_honest_503_is_told() {
 
 #[test]
 fn a_server_that_is_late_again_is_told() {
-    violates("I18", |run| {
-        run.lines.push(Line::Ready(Ready { t: 100, server: "a".into(), millis: 1_001, limit: 1_000 }))
-    });
+    let late = Ready { t: 100, server: "a".into(), millis: 1_001, limit: 1_000 };
+    violates("I18", |run| run.lines.push(Line::Ready(late)));
 }

@@ -108,9 +108,10 @@ impl History {
     }
 
     fn tell(&mut self, line: Line) {
-        let op = match &line {
-            Line::Ok(Answered { op, .. }) | Line::Fail(Refused { op, .. }) | Line::Unknown(Unknown { op, .. }) => op,
-            _ => return,
+        let (Line::Ok(Answered { op, .. }) | Line::Fail(Refused { op, .. }) | Line::Unknown(Unknown { op, .. })) =
+            &line
+        else {
+            return;
         };
         let Some(index) = self.by_marker.get(op) else {
             self.unannounced.push(op.clone());

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ledger::{Clock, Ledger},
+    ledger::{Clock, Ledger, hex},
     site::JURISDICTION,
 };
 
@@ -292,12 +292,4 @@ impl Heard {
 fn stream_of(id: &str) -> Option<String> {
     let uuid = uuid::Uuid::try_parse(id.strip_prefix("req_")?).ok()?;
     Some(format!("request-{}", uuid.hyphenated()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-        text
-    })
 }

@@ -22,7 +22,7 @@ use crate::{
 /// How long a process may take until `/readyz` answers 200, whatever happened to the one before it.
 const READY: Duration = Duration::from_secs(10);
 /// Given up after this: it will not come any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(10);
 
 /// `guichet serve` or `guichet work`.

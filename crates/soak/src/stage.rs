@@ -28,9 +28,9 @@ use crate::{
 };
 
 /// Longer than any read model needs for what a soak writes: only one that has stopped takes all of it.
-const CATCH_UP: Duration = Duration::from_secs(120);
+const CATCH_UP: Duration = Duration::from_mins(2);
 /// Whatever was done to the database, it is back by then.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) struct Stage {

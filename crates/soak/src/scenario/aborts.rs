@@ -30,7 +30,7 @@ const STAYS: u64 = 1_000;
 /// So many whole requests before the baseline is taken: pools and caches are what they will be.
 const WARM: u64 = 500;
 /// What was left behind may take so long to go.
-const GOES: Duration = Duration::from_secs(60);
+const GOES: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(250);
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {

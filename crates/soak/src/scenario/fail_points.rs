@@ -11,11 +11,13 @@ use tokio::task::JoinSet;
 
 use crate::{client::Write, load, reader::Readers, server::Server, site::ORGANISATION, stage::Stage};
 
-/// Passed while requests are served.
-const SERVING: [&str; 8] = [
+/// Passed while requests are served. On PostgreSQL a batch is one statement, whose inside is nobody's to end; there
+/// enumeration is over at once where a point lies in between.
+const SERVING: [&str; 9] = [
     "vault.after_keys",
     "append.before_commit",
     "append.before_insert",
+    "append.in_batch",
     "append.after_insert",
     "append.after_commit",
     "projection.after_checkpoint",
@@ -46,38 +48,49 @@ const IMPORT: [&str; 7] = [
 const UNTIL: &str = "2016-01-20";
 const IMPORTED_BY: &str = "montreal";
 
-pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
-    let readers = Readers::start(stage, 1)?;
-    let mut ends = 0;
-    for point in SERVING {
-        ends += until_clean(stage, point, async |stage, armed, k| serving(stage, armed, k).await).await?;
-    }
-    stage.settle(None, readers).await?;
-    for point in REBUILDING {
-        ends += until_clean(stage, point, async |stage, armed, _| {
-            let died = ends_of(stage, &["rebuild", "--organisation", ORGANISATION], armed).await?;
-            stage.compare(None).await?;
-            Ok(died)
-        })
-        .await?;
-    }
-    Ok(ends + importing(stage).await?)
+/// What the process is at when it comes by.
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    Serving,
+    Rebuilding,
+    Importing,
 }
 
-/// Lives with the point armed at k = 1, 2, … until one passes it less often; how many ended there.
-async fn until_clean(
-    stage: &Stage,
-    point: &str,
-    live: impl AsyncFn(&Stage, &str, u64) -> anyhow::Result<bool>,
-) -> anyhow::Result<u64> {
-    for k in 1..=stage.count {
-        let armed = format!("{point}:{k}");
-        if !live(stage, &armed, k).await? {
-            return Ok(k - 1);
+pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
+    let readers = Readers::start(stage, 1)?;
+    let mut ends = until_clean(stage, Life::Serving, &SERVING).await?;
+    stage.settle(None, readers).await?;
+    ends += until_clean(stage, Life::Rebuilding, &REBUILDING).await?;
+    ends += until_clean(stage, Life::Importing, &IMPORTING).await?;
+    imported(stage).await?;
+    Ok(ends)
+}
+
+/// Lives with each point armed at k = 1, 2, … until a life passes it less often; how many lives ended there.
+async fn until_clean(stage: &Stage, life: Life, points: &[&str]) -> anyhow::Result<u64> {
+    let mut ends = 0;
+    for point in points {
+        for k in 1..=stage.count {
+            let armed = format!("{point}:{k}");
+            let ended = match life {
+                Life::Serving => serving(stage, &armed, k).await?,
+                Life::Rebuilding => rebuilding(stage, &armed).await?,
+                Life::Importing => ends_of(stage, &import(), &armed).await?,
+            };
+            if !ended {
+                break;
+            }
+            stage.fault("fail point", armed)?;
+            ends += 1;
         }
-        stage.fault("fail point", armed)?;
     }
-    Ok(stage.count)
+    Ok(ends)
+}
+
+async fn rebuilding(stage: &Stage, armed: &str) -> anyhow::Result<bool> {
+    let ended = ends_of(stage, &["rebuild", "--organisation", ORGANISATION], armed).await?;
+    stage.compare(None).await?;
+    Ok(ended)
 }
 
 /// A server with an armed point, a few writes, then one without, on which they all become definite. Whether it ended.
@@ -135,22 +148,20 @@ async fn ends_of(stage: &Stage, arguments: &[&str], armed: &str) -> anyhow::Resu
     Ok(output.status.code().is_none())
 }
 
-/// A file that is imported in pieces, each ended at a point, ends as the same rows as one that nothing ended.
-async fn importing(stage: &Stage) -> anyhow::Result<u64> {
-    let import: Vec<&str> = IMPORT.into_iter().chain([UNTIL, "--json"]).collect();
-    let mut ends = 0;
-    for point in IMPORTING {
-        ends += until_clean(stage, point, async |stage, armed, _| ends_of(stage, &import, armed).await).await?;
-    }
-    stage.site.done(&import).await?;
-    let again: Value = serde_json::from_str(&stage.site.done(&import).await?)?;
+fn import() -> Vec<&'static str> {
+    IMPORT.into_iter().chain([UNTIL, "--json"]).collect()
+}
+
+/// A file that was imported in pieces, each ended at a point, is there once.
+async fn imported(stage: &Stage) -> anyhow::Result<()> {
+    stage.site.done(&import()).await?;
+    let again: Value = serde_json::from_str(&stage.site.done(&import()).await?)?;
     ensure!(again["imported"] == 0, "after an import that ended well there was a row left: {again}");
     let log = checker::read_and_verify(&stage.site.database.parse()?, IMPORTED_BY).await?;
     ensure!(log.violations == 0, "the log does not verify: {:?}", log.findings);
     let requests = log.by_name.keys().filter(|name| name.starts_with("request-")).count();
     ensure!(again["already"] == requests, "{requests} requests were made of {again}");
-    stage.site.done(&["check", "--organisation", IMPORTED_BY]).await?;
-    Ok(ends)
+    stage.site.done(&["check", "--organisation", IMPORTED_BY]).await.map(drop)
 }
 
 /// The same for the same point, whatever the platform.
