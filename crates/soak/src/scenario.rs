@@ -151,7 +151,9 @@ impl Fault {
     pub fn befalls(self, database: &Location) -> bool {
         let on_postgres = matches!(database, Location::Postgres(_));
         match self {
-            Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => on_postgres,
+            Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => {
+                on_postgres
+            }
             // The calls of PostgreSQL are its own to survive, and its tests'.
             Self::BrokenDisk => !on_postgres,
             // A full disk ends PostgreSQL itself, and starting it again is its operator's business.

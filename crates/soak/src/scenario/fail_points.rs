@@ -57,6 +57,7 @@ enum Life {
 }
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
+    ensure!(are_there(stage).await?, "the program has no fail points: build it with `--features failpoints`");
     let readers = Readers::start(stage, 1)?;
     let mut ends = until_clean(stage, Life::Serving, &SERVING).await?;
     stage.settle(None, readers).await?;
@@ -64,6 +65,12 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     ends += until_clean(stage, Life::Importing, &IMPORTING).await?;
     imported(stage).await?;
     Ok(ends)
+}
+
+/// Whether the program can be armed; one that cannot refuses to start.
+async fn are_there(stage: &Stage) -> anyhow::Result<bool> {
+    let output = stage.site.command(["key", "list"]).env("GUICHET_FAIL_POINT", "nowhere:1").output().await;
+    Ok(output.context("run the program")?.status.success())
 }
 
 /// Lives with each point armed at k = 1, 2, … until a life passes it less often; how many lives ended there.
