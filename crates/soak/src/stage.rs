@@ -194,8 +194,10 @@ impl Stage {
 
     /// The site as servers see it.
     pub(crate) fn served(&self) -> Site {
-        let database = self.served.clone().unwrap_or_else(|| self.site.database.clone());
-        Site { database, ..self.site.clone() }
+        match &self.served {
+            Some(database) => self.site.on(database.clone()),
+            None => self.site.clone(),
+        }
     }
 
     /// Transactions that were begun, do nothing and hold what they hold.

@@ -33,7 +33,7 @@ const IMPORTING: [&str; 3] = ["import.after_row", "append.before_commit", "appen
 /// Writes of one life: some at once, so that batches of several form.
 const WRITES: usize = 6;
 /// The read models follow the last write within this, or the point is not on their way any more.
-const FOLLOWED: Duration = Duration::from_secs(10);
+const FOLLOWED: Duration = Duration::from_mins(1);
 
 /// What is imported, out of a file of the program's own.
 const IMPORT: [&str; 7] = [
