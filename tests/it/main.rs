@@ -14,3 +14,4 @@ mod imports;
 mod kill;
 mod ottawa;
 mod pauses;
+mod soak;

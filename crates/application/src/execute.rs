@@ -53,14 +53,16 @@ impl Organisation {
         operation: Option<OperationKey>,
     ) -> Result<Executed, ExecuteError> {
         let operation = operation.map(|key| key.hashed(&self.0.vault, actor));
-        if let Some(written) = self.written_before(operation.as_ref()).await? {
-            return Ok(self.executed(request, written.revision_of(&request.stream()), written.last, true));
-        }
         let expected = expected.map(|etag| self.read_etag(request, etag)).transpose();
         let expected = expected.map_err(|_| ExecuteError::ForeignEtag)?;
         let mut retries = 0..RETRIES;
         loop {
             let loaded = self.load(request).await?.ok_or(ExecuteError::NotFound)?;
+            // Looked up after the request was read, never before: what this operation did itself, sent twice at once, would
+            // otherwise stand in its own way, as a stale version or as a refusal.
+            if let Some(written) = self.written_before(operation.as_ref()).await? {
+                return Ok(self.executed(request, written.revision_of(&request.stream()), written.last, true));
+            }
             if expected.is_some_and(|expected| expected != loaded.revision) {
                 return Err(ExecuteError::PreconditionFailed { current: self.etag(request, loaded.revision) });
             }

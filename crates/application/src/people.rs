@@ -118,9 +118,6 @@ impl Organisation {
         operation: Option<OperationKey>,
     ) -> Result<Merged, MergeError> {
         let operation = operation.map(|key| key.hashed(&self.0.vault, actor));
-        if let Some(written) = self.written_before(operation.as_ref()).await? {
-            return Ok(Merged { after: self.after_token(written.last), replayed: true });
-        }
         let mut retries = 0..RETRIES;
         loop {
             match self.try_change(actor, person, into, operation).await {
@@ -138,6 +135,10 @@ impl Organisation {
         operation: Option<Operation>,
     ) -> Result<Merged, MergeError> {
         let loaded = self.load_person(person).await?.ok_or(MergeError::NotFound)?;
+        // After the person was read: what the same operation did meanwhile is its answer and not in its way.
+        if let Some(written) = self.written_before(operation.as_ref()).await? {
+            return Ok(Merged { after: self.after_token(written.last), replayed: true });
+        }
         let mut draft = Draft::new(actor, operation.as_ref());
         let act = match into {
             Some(into) => Act::Merge { into, leads_back: self.leads_back(into, person, &mut draft).await? },

@@ -114,7 +114,8 @@ fn exactly_once(history: &History, log: &Log, placed: &Placed) -> Invariant {
     for (event, position) in log.events.iter().zip(1..) {
         if let Some(id) = &event.operation {
             let row = placed.covering[position as usize - 1].map(|row| &log.operations[row].id);
-            invariant.hold(row == Some(id), || format!("position {position} is of operation {id}, whose row it is not in"));
+            invariant
+                .hold(row == Some(id), || format!("position {position} is of operation {id}, whose row it is not in"));
         }
     }
     invariant
@@ -127,7 +128,8 @@ fn no_phantom(history: &History, log: &Log, placed: &Placed) -> Invariant {
         // Only what a door wrote has an operation; declarations and accesses have none.
         let Some(row) = placed.covering[position as usize - 1] else { continue };
         let known = announced.contains(&row) || history.planted.contains(&event.id);
-        invariant.hold(known, || format!("position {position} in {} was asked for by nobody", log.stream_of(event).name));
+        invariant
+            .hold(known, || format!("position {position} in {} was asked for by nobody", log.stream_of(event).name));
     }
     for (operation, groups) in history.operations.iter().zip(&placed.groups) {
         if let (Some(refusal), true) = (operation.refusals.first(), operation.answers.is_empty()) {
@@ -171,8 +173,8 @@ fn streams(history: &History, log: &Log, placed: &Placed) -> Invariant {
     for (index, operation) in history.operations.iter().enumerate() {
         let (Some(condition), Some(answer)) = (&operation.if_match, operation.answers.first()) else { continue };
         let Some((stream, last)) = placed.reached(index, answer, log) else { continue };
-        let Some((first, _)) = placed.positions(index, log) else { continue };
-        let begins = (first..).filter_map(|position| log.at(position)).find(|event| event.stream == stream);
+        let Some((first, end)) = placed.positions(index, log) else { continue };
+        let begins = (first..=end).filter_map(|position| log.at(position)).find(|event| event.stream == stream);
         let before = begins.map_or(last, |event| event.revision) - 1;
         let named = placed.etags.get(&(stream, condition.clone())).copied();
         invariant.hold(named == Some(before), || {
@@ -239,7 +241,9 @@ fn total_order(history: &History, log: &Log, placed: &Placed) -> Invariant {
             (200, Some(revision)) => invariant.hold(least <= revision, || {
                 format!("{} was read at revision {revision} after {least} had been acknowledged", read.stream)
             }),
-            (404, _) => invariant.hold(false, || format!("{} was not found after it had been acknowledged", read.stream)),
+            (404, _) => {
+                invariant.hold(false, || format!("{} was not found after it had been acknowledged", read.stream));
+            }
             _ => {}
         }
     }
@@ -320,7 +324,8 @@ fn determinism(history: &History) -> Invariant {
 }
 
 fn deadlines(history: &History, log: &Log, placed: &Placed) -> Invariant {
-    let mut invariant = Invariant::new("I11", "a due instant moves by an event alone, and is answered as the log has it");
+    let mut invariant =
+        Invariant::new("I11", "a due instant moves by an event alone, and is answered as the log has it");
     invariant.checked = log.deadlines.followed;
     invariant.violations = log.deadlines.violations.len() as u64;
     invariant.told = log.deadlines.violations.iter().take(20).cloned().collect();

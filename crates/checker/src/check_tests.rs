@@ -7,9 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ledger::{
-        Checkpoint, Ended, Invoke, Line, Planted, Read, Ready, Refused, Residue, Resumed, Saw, Unknown,
-    },
+    ledger::{Checkpoint, Ended, Invoke, Line, Planted, Read, Ready, Refused, Residue, Resumed, Saw, Unknown},
     log::{DirectoryRow, EventRow, OperationRow, StreamRow, Visit},
     verify::{
         Verifier,
@@ -130,19 +128,17 @@ impl Run {
 
     fn log(&self) -> Log {
         let appended = self.appends.iter().flat_map(|(number, kinds)| kinds.iter().map(|kind| (*number, *kind)));
-        let mut events: Vec<EventRow> = appended.zip(1..).map(|((number, kind), at)| self.event(number, kind, at)).collect();
+        let mut events: Vec<EventRow> =
+            appended.zip(1..).map(|((number, kind), at)| self.event(number, kind, at)).collect();
         let head = chain("quebec", &mut events);
         let last = head.position;
         let mut verifier = Verifier::new("quebec");
         verifier.directory(vec![DirectoryRow { log: 1, epoch: EPOCH.to_vec() }], vec![head]);
-        events.into_iter().for_each(|row| verifier.event(row));
-        let stream = StreamRow {
-            name: STREAM.into(),
-            first: 1,
-            revision: last - 1,
-            truncated_before: 0,
-            tombstoned: false,
-        };
+        for row in events {
+            verifier.event(row);
+        }
+        let stream =
+            StreamRow { name: STREAM.into(), first: 1, revision: last - 1, truncated_before: 0, tombstoned: false };
         verifier.stream(stream);
         self.rows.iter().cloned().for_each(|row| verifier.operation(row));
         verifier.finish()
@@ -416,5 +412,6 @@ fn a_server_error_that_is_no_honest_503_is_told() {
 
 #[test]
 fn a_server_that_is_late_again_is_told() {
-    violates("I18", |run| run.lines.push(Line::Ready(Ready { t: 100, server: "a".into(), millis: 1_001, limit: 1_000 })));
+    let late = Ready { t: 100, server: "a".into(), millis: 1_001, limit: 1_000 };
+    violates("I18", |run| run.lines.push(Line::Ready(late)));
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::ledger::{Answered, Checkpoint, Compared, Ended, Invoke, Line, Read, Ready, Refused, Residue, Resumed, Saw, Unknown};
+use crate::ledger::{
+    Answered, Checkpoint, Compared, Ended, Invoke, Line, Read, Ready, Refused, Residue, Resumed, Saw, Unknown,
+};
 
 /// Everything that was written down in a run.
 #[derive(Debug, Default)]
@@ -106,9 +108,10 @@ impl History {
     }
 
     fn tell(&mut self, line: Line) {
-        let op = match &line {
-            Line::Ok(Answered { op, .. }) | Line::Fail(Refused { op, .. }) | Line::Unknown(Unknown { op, .. }) => op,
-            _ => return,
+        let (Line::Ok(Answered { op, .. }) | Line::Fail(Refused { op, .. }) | Line::Unknown(Unknown { op, .. })) =
+            &line
+        else {
+            return;
         };
         let Some(index) = self.by_marker.get(op) else {
             self.unannounced.push(op.clone());

@@ -69,7 +69,11 @@ impl Tables {
             directory: vec![DirectoryRow { log: 1, epoch: EPOCH.to_vec() }],
             heads: vec![],
             events,
-            streams: vec![row("request-0", 1, 1, 1, false), row("request-1", 2, 1, 0, true), row("$$request-0", 4, 0, 0, false)],
+            streams: vec![
+                row("request-0", 1, 1, 1, false),
+                row("request-1", 2, 1, 0, true),
+                row("$$request-0", 4, 0, 0, false),
+            ],
             operations: vec![operation(1, 1, 1), operation(2, 2, 3)],
         };
         tables.chain();
@@ -158,12 +162,16 @@ fn every_damage_is_found() {
         ("time goes back", |tables| tables.events[2].recorded_at = tables.events[0].recorded_at.clone(), true),
         ("no such day", |tables| tables.events[2].recorded_at = b"2023-02-29T12:00:00.000003Z".to_vec(), true),
         ("an id twice in a stream", |tables| tables.events[2].id = tables.events[0].id.clone(), true),
-        ("an event after a tombstone", |tables| {
-            let mut late = event(6, (2, "request-1"), 2, "request.started", "{}");
-            late.recorded_at = tables.events[4].recorded_at.clone();
-            tables.events.push(late);
-            tables.streams[1].revision = 2;
-        }, true),
+        (
+            "an event after a tombstone",
+            |tables| {
+                let mut late = event(6, (2, "request-1"), 2, "request.started", "{}");
+                late.recorded_at = tables.events[4].recorded_at.clone();
+                tables.events.push(late);
+                tables.streams[1].revision = 2;
+            },
+            true,
+        ),
         ("a reserved kind", |tables| tables.events[2].kind = b"$request".to_vec(), true),
         ("a truncation past the end", |tables| tables.events[3].payload = br#"{"$tb":3}"#.to_vec(), true),
         ("a stream without a row", |tables| drop(tables.streams.remove(0)), false),

@@ -151,6 +151,7 @@ impl<L: Log> Writer<L> {
             }
             let started = Instant::now();
             let committed = self.commit(&admission.batch).await?;
+            fail::fail_point!("append.after_commit");
             self.figures.commit.record(started.elapsed());
             match committed {
                 Committed::Yes => return Ok(self.committed(admission)),
@@ -233,7 +234,11 @@ impl<L: Log> Writer<L> {
         self.figures.diverged.set(f64::from(u8::from(diverged)));
         let (found, seen) = (found.position, self.known.head.position);
         if diverged {
-            tracing::error!(found, seen, "the log no longer holds what this process has seen of it: it refuses to write");
+            tracing::error!(
+                found,
+                seen,
+                "the log no longer holds what this process has seen of it: it refuses to write"
+            );
         } else {
             tracing::warn!(found, seen, "the log holds again what this process has seen of it: it writes");
         }
@@ -242,6 +247,7 @@ impl<L: Log> Writer<L> {
     /// Commits, and does not return before the outcome is known. A batch that may or may not be on disk is sent again,
     /// identical: both tries expect the same head, so one of them wins at most, and the hash at the new head tells whose it is.
     async fn commit(&mut self, batch: &Batch<'_>) -> Result<Committed, DbError> {
+        fail::fail_point!("append.before_commit");
         let mut pause = Pause::default();
         let mut in_doubt = false;
         loop {

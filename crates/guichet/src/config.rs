@@ -36,6 +36,10 @@ pub(crate) struct Flags {
     /// What to log: `info`, `guichet=debug,warn`.
     #[arg(long, global = true, env = "GUICHET_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+
+    /// Where a soak ends this process: `name:k`, in a build that has fail points.
+    #[arg(long, global = true, env = "GUICHET_FAIL_POINT", hide = true)]
+    pub fail_point: Option<String>,
 }
 
 /// The configuration file, as read. docs/operations.md shows one with every key.

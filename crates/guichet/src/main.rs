@@ -7,6 +7,7 @@ mod config;
 mod declarations;
 mod demo;
 mod exit;
+mod fail_points;
 mod import;
 mod import_command;
 mod key;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    fail_points::arm(cli.flags.fail_point.as_deref())?;
     let settings = Settings::resolve(cli.flags)?;
     observe::logs(&settings, cli.command.logs())?;
     match cli.command {

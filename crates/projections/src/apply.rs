@@ -96,6 +96,7 @@ async fn attempt<P: Projection>(
     let moved =
         Generation { position: last.position, hash: Some(last.hash), failure: None, failed_at: None, ..from.clone() };
     let won = shelf.commit(from, &moved, folded).await?;
+    fail::fail_point!("projection.after_commit");
     Ok(if won { Attempt::Moved(moved) } else { Attempt::Lost })
 }
 
@@ -108,6 +109,7 @@ pub(crate) async fn write<P: Projection>(
     if !generation::advance(tx, from, to).await? {
         return Ok(false);
     }
+    fail::fail_point!("projection.after_checkpoint");
     for (shape, changed) in P::Tables::SHAPES.iter().zip(folded.tables) {
         write_rows(tx, shape, &from.table(shape), changed).await?;
     }
@@ -115,6 +117,7 @@ pub(crate) async fn write<P: Projection>(
         Some(shape) if !folded.cells.is_empty() => count(tx, shape, &from.table(shape), folded.cells).await?,
         _ => {}
     }
+    fail::fail_point!("projection.after_rows");
     Ok(true)
 }
 

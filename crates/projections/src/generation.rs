@@ -237,6 +237,7 @@ async fn switch_in(
             State::Building | State::Serving | State::Retired => drop_in(tx, other).await?,
         }
     }
+    fail::fail_point!("rebuild.in_switch");
     set_state(tx, &new, State::Serving).await?;
     for shape in model.shapes() {
         tx.script(&views::create(shape, &new.table(shape))).await?;

@@ -180,6 +180,7 @@ async fn write(read: &Db, fillings: &[Filling], mut batches: mpsc::Receiver<Batc
     });
     let mut inserted = std::pin::pin!(inserts.buffer_unordered(WRITERS));
     while let Some((model, rows)) = inserted.try_next().await? {
+        fail::fail_point!("rebuild.after_rows");
         written[model] += rows;
     }
     Ok(written)
@@ -230,8 +231,9 @@ async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutc
         if let (Some(unfoldable), Some(_)) = (&stopped, filling.replacing) {
             return Ok(RebuildOutcome::Failed(unfoldable.clone()));
         }
+        fail::fail_point!("rebuild.before_switch");
         match generation::switch(models.read(), filling.model, &filling.generation, filling.replacing).await? {
-            Switched::Done => {}
+            Switched::Done => fail::fail_point!("rebuild.after_switch"),
             Switched::Superseded => return Ok(RebuildOutcome::Superseded),
             Switched::Behind => continue,
         }

@@ -9,11 +9,7 @@ use event_store::{EventStore, StoreError};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::{
-    delivery::Delivered,
-    fold::Folding,
-    model::Model,
-};
+use crate::{delivery::Delivered, fold::Folding, model::Model};
 
 const CHUNK: usize = 512;
 const CHUNKS_AHEAD: usize = 16;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ledger::{Clock, Ledger},
+    ledger::{Clock, Ledger, hex},
     site::JURISDICTION,
 };
 
@@ -65,12 +65,13 @@ impl Write {
         Self { op, door: Door::Open311, path, body: body.into_bytes(), if_match: None }
     }
 
-    /// The same on the phone.
+    /// A tree to be felled, told on the phone: it is owed within days that are promised.
     pub(crate) fn native(random: &mut impl Rng) -> Self {
         let op = marker(random);
         let body = json!({
-            "channel": "phone", "product": "nid_de_poule", "answers": { "voie": "chaussee", "accident": "non" },
-            "place": { "address": format!("12, rue {op}") }, "description": "Trou devant le 12",
+            "channel": "phone", "product": "abattage_arbre",
+            "answers": { "danger": "non", "etat": "mort", "terrain": "rue" },
+            "place": { "address": format!("12, rue {op}") }, "description": "Un orme penche vers la rue",
         });
         let path = "/api/v1/requests".to_owned();
         Self { op, door: Door::Native, path, body: body.to_string().into_bytes(), if_match: None }
@@ -79,7 +80,7 @@ impl Write {
     /// Gives a request to another agent of the unit that holds it: each time an event, whatever was done before.
     pub(crate) fn assignment(random: &mut impl Rng, request: &str, if_match: Option<String>) -> Self {
         let op = marker(random);
-        let body = json!({ "unit": "voirie", "agent": format!("usr_{op}") }).to_string().into_bytes();
+        let body = json!({ "unit": "foresterie_urbaine", "agent": format!("usr_{op}") }).to_string().into_bytes();
         Self { door: Door::Native, path: format!("/api/v1/requests/{request}/assignment"), body, if_match, op }
     }
 
@@ -136,7 +137,13 @@ impl Client {
     }
 
     /// Nobody heard what became of it.
-    pub(crate) fn unknown(&self, write: &Write, status: Option<u16>, retry_after: bool, why: &str) -> anyhow::Result<()> {
+    pub(crate) fn unknown(
+        &self,
+        write: &Write,
+        status: Option<u16>,
+        retry_after: bool,
+        why: &str,
+    ) -> anyhow::Result<()> {
         let (op, t, why) = (write.op.clone(), self.clock.now(), why.to_owned());
         self.ledger.write(&Line::Unknown(Unknown { op, t, status, retry_after, why }))
     }
@@ -240,7 +247,8 @@ struct Told {
 
 impl Heard {
     async fn of(response: Response) -> reqwest::Result<Self> {
-        let text = |headers: &HeaderMap, name| headers.get(name).and_then(|value| value.to_str().ok().map(str::to_owned));
+        let text =
+            |headers: &HeaderMap, name| headers.get(name).and_then(|value| value.to_str().ok().map(str::to_owned));
         let etag = text(response.headers(), "etag").map(|etag| etag.trim_matches('"').to_owned());
         let retry_after = response.headers().contains_key("retry-after");
         let status = response.status().as_u16();
@@ -284,12 +292,4 @@ impl Heard {
 fn stream_of(id: &str) -> Option<String> {
     let uuid = uuid::Uuid::try_parse(id.strip_prefix("req_")?).ok()?;
     Some(format!("request-{}", uuid.hyphenated()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-        text
-    })
 }

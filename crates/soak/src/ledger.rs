@@ -71,3 +71,12 @@ impl Ledger {
         file.write_all(text.as_bytes()).context("write to the ledger")
     }
 }
+
+/// As ledgers spell bytes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+        text
+    })
+}

@@ -42,7 +42,8 @@ impl Machine {
             // Where no power is cut, what a process wrote outlives it in the page cache, flushed or not.
             let flush = if needs.disk { "on" } else { "off" };
             let settings = format!("fsync = {flush}\n{}", settings.join("\n"));
-            let mut cluster = Cluster::create(&machine.ground().join("primary"), &settings).context("make a cluster")?;
+            let mut cluster =
+                Cluster::create(&machine.ground().join("primary"), &settings).context("make a cluster")?;
             cluster.start()?;
             if needs.proxy {
                 machine.proxy = Some(Proxy::start(cluster.address(), seed).await?);

@@ -283,7 +283,8 @@ fn programs() -> anyhow::Result<PathBuf> {
         .unwrap_or_default();
     versions.sort_by_key(|folder| version(folder));
     found.extend(versions.into_iter().rev());
-    let whole = |folder: &PathBuf| ["initdb", "postgres", "pg_basebackup"].iter().all(|program| folder.join(program).exists());
+    let whole =
+        |folder: &PathBuf| ["initdb", "postgres", "pg_basebackup"].iter().all(|program| folder.join(program).exists());
     found.into_iter().find(whole).context("there is no PostgreSQL server here: install postgresql")
 }
 
@@ -331,7 +332,8 @@ mod tests {
             end(&mut primary).expect("end it");
             primary.start().expect("start again");
         }
-        let mut standby = Cluster::standby_of(primary.address(), &folder.path().join("standby"), "standby").expect("copy it");
+        let mut standby =
+            Cluster::standby_of(primary.address(), &folder.path().join("standby"), "standby").expect("copy it");
         standby.start().expect("start the standby");
         primary.set("synchronous_standby_names = 'standby'").expect("wait for the standby");
         execute(&url, "insert into t values (1)").await.expect("insert");

@@ -31,12 +31,21 @@ pub(crate) enum Toward {
 pub(crate) enum End {
     Never,
     /// Reset once so many bytes went that way.
-    Cut { toward: Toward, after: u64 },
+    Cut {
+        toward: Toward,
+        after: u64,
+    },
     /// From so many bytes on nothing arrives that way, and nobody is told.
-    Silent { toward: Toward, after: u64 },
+    Silent {
+        toward: Toward,
+        after: u64,
+    },
     /// Once the client has sent this text no answer arrives any more. Reset when the server begins to answer, or `grace`
     /// later: the client cannot know what was done, and with a long grace it was.
-    Unanswered { text: &'static [u8], grace: Duration },
+    Unanswered {
+        text: &'static [u8],
+        grace: Duration,
+    },
 }
 
 /// What becomes of one connection.

@@ -9,7 +9,10 @@ use event_store::{Delivery, EventStore, Filter};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{ledger::Ledger, stage::Stage};
+use crate::{
+    ledger::{Ledger, hex},
+    stage::Stage,
+};
 
 const AFTER_AN_ERROR: Duration = Duration::from_millis(50);
 /// Once in so many events a reader starts again.
@@ -71,12 +74,15 @@ impl Reader {
                     delivery = subscription.next() => delivery,
                     told = self.until.changed() => {
                         told.context("the soak is gone")?;
-                        if self.is_done() { return Ok(()) } else { continue }
+                        if self.is_done() {
+                            return Ok(());
+                        }
+                        continue;
                     }
                 };
                 match delivery {
                     Ok(Delivery::Event(record)) => {
-                        let hash = record.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                        let hash = hex(&record.hash);
                         let (reader, position, id) = (self.name.clone(), record.position, record.id);
                         self.ledger.write(&Line::Saw(Saw { reader, position, id, hash }))?;
                         self.at = position;

@@ -22,7 +22,7 @@ pub struct Soaked {
 impl Soaked {
     pub(crate) fn new(fault: Fault, database: &str, n: u64, seed: u64, report: Report) -> Self {
         let database = if database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
-        let bound = (n > 0 && report.ok()).then(|| 3.0 / n as f64);
+        let bound = (n > 0 && report.ok()).then(|| (3.0 / n as f64).min(1.0));
         Self { fault, database, n, bound, seed, report }
     }
 

@@ -1,12 +1,18 @@
 //! The faults, one file each. A scenario starts servers and load, injects, and ends with [`Stage::settle`].
 
+mod aborts;
 mod clock;
 mod cuts;
 mod disk;
+mod duplicates;
+mod fail_points;
 mod failover;
 mod kill;
 mod outage;
+mod paused_workers;
+mod poison;
 mod power;
+mod two_servers;
 
 use std::{fmt, str::FromStr};
 
@@ -43,6 +49,18 @@ pub enum Fault {
     FailoverAsynchronous,
     /// The time of day steps.
     ClockStep,
+    /// The process ends at a named point of its code, the k-th time that it comes by.
+    FailPoints,
+    /// Clients that hang up while everything is late.
+    Aborts,
+    /// One operation fifty times at once, on two servers.
+    Duplicates,
+    /// Two servers on one database, replaced one after the other.
+    TwoServers,
+    /// Several workers on the same read models, one of which sleeps.
+    PausedWorkers,
+    /// Events that no projection can fold.
+    Poison,
 }
 
 /// What of a machine of its own a fault asks for.
@@ -53,7 +71,7 @@ pub(crate) struct Needs {
 }
 
 impl Fault {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Kill,
         Self::PgCrash,
         Self::PgRestart,
@@ -65,6 +83,12 @@ impl Fault {
         Self::Failover,
         Self::FailoverAsynchronous,
         Self::ClockStep,
+        Self::FailPoints,
+        Self::Aborts,
+        Self::Duplicates,
+        Self::TwoServers,
+        Self::PausedWorkers,
+        Self::Poison,
     ];
 
     fn name(self) -> &'static str {
@@ -80,28 +104,42 @@ impl Fault {
             Self::Failover => "failover",
             Self::FailoverAsynchronous => "failover-asynchronous",
             Self::ClockStep => "clock-step",
+            Self::FailPoints => "fail-points",
+            Self::Aborts => "aborts",
+            Self::Duplicates => "duplicates",
+            Self::TwoServers => "two-servers",
+            Self::PausedWorkers => "paused-workers",
+            Self::Poison => "poison",
         }
     }
 
     /// How many a change is held against; nightly runs ask for more.
     pub(crate) fn of_a_change(self) -> u64 {
         match self {
-            Self::Kill => 10,
-            Self::PgCrash | Self::PgRestart => 4,
+            Self::Kill | Self::Duplicates | Self::PausedWorkers => 10,
+            Self::PgCrash | Self::PgRestart | Self::DiskFull | Self::PowerCut => 4,
             Self::KilledBackends => 20,
-            Self::CutConnections => 200,
-            Self::DiskFull | Self::PowerCut => 4,
+            Self::CutConnections | Self::Aborts => 200,
             Self::BrokenDisk => 8,
-            Self::Failover => 2,
+            Self::Failover | Self::Poison => 2,
             Self::FailoverAsynchronous => 1,
             Self::ClockStep => 12,
+            Self::FailPoints => 3,
+            Self::TwoServers => 6,
         }
     }
 
     /// None: a scratch database will do.
     pub(crate) fn needs(self) -> Option<Needs> {
         let (disk, proxy) = match self {
-            Self::Kill | Self::ClockStep => return None,
+            Self::Kill
+            | Self::ClockStep
+            | Self::FailPoints
+            | Self::Aborts
+            | Self::Duplicates
+            | Self::TwoServers
+            | Self::PausedWorkers
+            | Self::Poison => return None,
             Self::PgCrash | Self::PgRestart | Self::KilledBackends => (false, false),
             Self::CutConnections | Self::Failover | Self::FailoverAsynchronous => (false, true),
             Self::DiskFull | Self::BrokenDisk | Self::PowerCut => (true, false),
@@ -113,12 +151,14 @@ impl Fault {
     pub fn befalls(self, database: &Location) -> bool {
         let on_postgres = matches!(database, Location::Postgres(_));
         match self {
-            Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => on_postgres,
+            Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => {
+                on_postgres
+            }
             // The calls of PostgreSQL are its own to survive, and its tests'.
             Self::BrokenDisk => !on_postgres,
             // A full disk ends PostgreSQL itself, and starting it again is its operator's business.
             Self::DiskFull => !on_postgres,
-            Self::Kill | Self::CutConnections | Self::PowerCut | Self::ClockStep => true,
+            _ => true,
         }
     }
 
@@ -170,5 +210,11 @@ pub(crate) async fn play(fault: Fault, stage: &mut Stage) -> anyhow::Result<u64>
         Fault::Failover => failover::synchronous(stage).await,
         Fault::FailoverAsynchronous => failover::asynchronous(stage).await,
         Fault::ClockStep => clock::play(stage).await,
+        Fault::FailPoints => fail_points::play(stage).await,
+        Fault::Aborts => aborts::play(stage).await,
+        Fault::Duplicates => duplicates::play(stage).await,
+        Fault::TwoServers => two_servers::play(stage).await,
+        Fault::PausedWorkers => paused_workers::play(stage).await,
+        Fault::Poison => poison::play(stage).await,
     }
 }

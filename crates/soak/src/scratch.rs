@@ -62,11 +62,16 @@ async fn administer(url: &str, sql: &str) -> anyhow::Result<()> {
 
 /// The path of a URL is what follows the authority, up to the query.
 fn with_database(url: &str, name: &str) -> String {
-    let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
-    let authority = base.find("://").map_or(0, |at| at + 3);
-    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}/{name}{query}", &base[..end])
+    let (_, end) = authority(url);
+    let query = url.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+    format!("{}/{name}{query}", &url[..end])
+}
+
+/// Where host and port stand in a URL.
+pub(crate) fn authority(url: &str) -> (usize, usize) {
+    let begins = url.find("://").map_or(0, |at| at + 3);
+    let ends = url[begins..].find(['/', '?']).map_or(url.len(), |at| begins + at);
+    (url[begins..ends].rfind('@').map_or(begins, |at| begins + at + 1), ends)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::{
 /// How long a process may take until `/readyz` answers 200, whatever happened to the one before it.
 const READY: Duration = Duration::from_secs(10);
 /// Given up after this: it will not come any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(10);
 
 /// `guichet serve` or `guichet work`.
@@ -36,9 +36,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `serve` or `work` with these arguments and environment, and waits until it says where it listens.
-    pub(crate) async fn start(site: &Site, name: &str, arguments: &[&str], env: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        site: &Site,
+        name: &str,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let log = std::fs::File::options().create(true).append(true).open(site.log()).context("open the server's log")?;
+        let log =
+            std::fs::File::options().create(true).append(true).open(site.log()).context("open the server's log")?;
         let mut child = site
             .command(arguments.iter().chain(&["--listen", "127.0.0.1:0"]))
             .envs(env.iter().copied())

@@ -36,6 +36,11 @@ impl Site {
         }
     }
 
+    /// The same on what stands for the database.
+    pub(crate) fn on(&self, database: String) -> Self {
+        Self { database, ..self.clone() }
+    }
+
     /// The same, with the program run by another.
     pub(crate) fn behind(&self, prefix: Vec<String>) -> Self {
         Self { prefix, ..self.clone() }

@@ -7,7 +7,7 @@ use checker::{
     Database, History, Report,
     ledger::{Checkpoint, Compared, Ended, Fault as Injected, Line, Ready},
 };
-use db::{Databases, LogEntry};
+use db::{Databases, Dialect, Location, LogEntry, Statement};
 use event_store::EventStore;
 use projections::ReadModels;
 use serde_json::Value;
@@ -19,20 +19,24 @@ use crate::{
     ledger::{Clock, Ledger, Ledgers},
     load::{Load, Urls},
     machine::Machine,
+    proxy::Proxy,
     reader::Readers,
     scenario::Fault,
+    scratch,
     server::Server,
     site::{JURISDICTION, ORGANISATION, Site},
 };
 
 /// Longer than any read model needs for what a soak writes: only one that has stopped takes all of it.
-const CATCH_UP: Duration = Duration::from_secs(120);
+const CATCH_UP: Duration = Duration::from_mins(2);
 /// Whatever was done to the database, it is back by then.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) struct Stage {
     pub(crate) site: Site,
+    /// The database as servers see it, where a proxy stands between.
+    served: Option<String>,
     pub(crate) seed: u64,
     /// How many faults to inject.
     pub(crate) count: u64,
@@ -72,6 +76,7 @@ impl Stage {
             key,
             urls: watch::Sender::new(vec![]),
             machine,
+            served: None,
             site,
         })
     }
@@ -157,13 +162,13 @@ impl Stage {
 
     /// Starts a server and waits until it is ready; the clients are not told of it.
     pub(crate) async fn serve(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Server> {
-        let server = Server::start(&self.site, name, &[&["serve"], arguments].concat(), &[]).await?;
+        let server = Server::start(&self.served(), name, &[&["serve"], arguments].concat(), &[]).await?;
         self.ready(name, server).await
     }
 
     /// As [`serve`](Self::serve), in another environment.
     pub(crate) async fn serve_with(&self, name: &str, env: &[(&str, &str)]) -> anyhow::Result<Server> {
-        let server = Server::start(&self.site, name, &["serve"], env).await?;
+        let server = Server::start(&self.served(), name, &["serve"], env).await?;
         self.ready(name, server).await
     }
 
@@ -175,6 +180,36 @@ impl Stage {
     pub(crate) fn fault(&self, fault: &str, detail: impl Into<String>) -> anyhow::Result<()> {
         let (t, fault, detail) = (self.clock.now(), fault.to_owned(), detail.into());
         self.ledger.write(&Line::Fault(Injected { t, fault, detail }))
+    }
+
+    /// Puts a proxy between servers that are started from now on and PostgreSQL; none where there is no network in between.
+    pub(crate) async fn behind_proxy(&mut self) -> anyhow::Result<Option<Proxy>> {
+        let Location::Postgres(url) = self.site.database.parse()? else { return Ok(None) };
+        let (begins, ends) = scratch::authority(&url);
+        let host = tokio::net::lookup_host(&url[begins..ends]).await.context("find the server's address")?.next();
+        let proxy = Proxy::start(host.context("the server has an address")?, self.seed).await?;
+        self.served = Some(format!("{}{}{}", &url[..begins], proxy.address(), &url[ends..]));
+        Ok(Some(proxy))
+    }
+
+    /// The site as servers see it.
+    pub(crate) fn served(&self) -> Site {
+        match &self.served {
+            Some(database) => self.site.on(database.clone()),
+            None => self.site.clone(),
+        }
+    }
+
+    /// Transactions that were begun, do nothing and hold what they hold.
+    pub(crate) async fn idle_transactions(&self) -> anyhow::Result<i64> {
+        let server = self.databases.server();
+        if server.dialect() == Dialect::Sqlite {
+            return Ok(0);
+        }
+        let sql = "select count(*) from pg_stat_activity
+                   where datname = current_database() and state like 'idle in transaction%'";
+        let (count,): (i64,) = server.fetch_one(Statement::new(sql, vec![])).await?;
+        Ok(count)
     }
 
     /// Writes down where the read models stand.
@@ -197,6 +232,17 @@ impl Stage {
 
     /// The same where a server is up already.
     pub(crate) async fn settle_on(&self, server: Server, load: Option<Load>, readers: Readers) -> anyhow::Result<()> {
+        self.settle_with(server, vec![], load, readers).await
+    }
+
+    /// The same where its read models are others' work.
+    pub(crate) async fn settle_with(
+        &self,
+        server: Server,
+        workers: Vec<Server>,
+        load: Option<Load>,
+        readers: Readers,
+    ) -> anyhow::Result<()> {
         self.up([server.url.as_str()]);
         if let Some(load) = load {
             load.finish().await?;
@@ -205,9 +251,11 @@ impl Stage {
         readers.finish(head).await?;
         ensure!(self.models.wait_for(head, CATCH_UP).await?, "the read models do not reach position {head}");
         self.down();
-        let status = server.stop().await?;
-        if !status.success() {
-            self.ended("healed", format!("stopped with {status}"))?;
+        for process in std::iter::once(server).chain(workers) {
+            let status = process.stop().await?;
+            if !status.success() {
+                self.ended("healed", format!("stopped with {status}"))?;
+            }
         }
         self.compare(None).await
     }
@@ -227,7 +275,7 @@ impl Stage {
         let reports: Value = serde_json::from_slice(&output.stdout).context("read what check printed")?;
         let models = reports[0]["models"].as_array().context("check tells of read models")?;
         for model in models {
-            let name = model["model"].as_str().or_else(|| model["name"].as_str()).context("a read model has a name")?;
+            let name = model["name"].as_str().context("a read model has a name")?;
             let tables = model["tables"].as_array().into_iter().flatten();
             let digests = tables.filter_map(|table| Some((text(&table["table"])?, text(&table["digest"])?))).collect();
             self.ledger.write(&Line::Compared(Compared {

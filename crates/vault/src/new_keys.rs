@@ -51,6 +51,7 @@ async fn run(db: Db, log: i32, mut queue: mpsc::Receiver<(NewSubject, Answer)>) 
         let (asked, answers): (Vec<NewSubject>, Vec<Answer>) = batch.drain(..).unzip();
         let subjects: Vec<String> = asked.iter().map(|new| new.subject.clone()).collect();
         let written = db.write(move |tx| Box::pin(write(tx, log, asked))).await.map_err(Arc::new);
+        fail::fail_point!("vault.after_keys");
         for (subject, answer) in subjects.iter().zip(answers) {
             let stored = match &written {
                 Ok(stored) => Ok(stored.get(subject).cloned()),

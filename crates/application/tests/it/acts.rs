@@ -39,6 +39,22 @@ on_both_databases! {
         assert!(matches!(foreign, Err(ExecuteError::ForeignEtag)));
     }
 
+    async fn an_act_that_comes_many_times_at_once_is_done_once_and_answered_alike(fresh: Fresh) {
+        let process = Process::start(&fresh, &MasterKey::generate()).await;
+        for round in 0..20 {
+            let request = process.submitted(hole()).await;
+            let etag = process.organisation.etag(request, 1);
+            let attempts = (0..32).map(|_| {
+                let (organisation, etag, key) = (process.organisation.clone(), etag.clone(), once(&format!("k{round}"), "vu"));
+                tokio::spawn(async move { organisation.execute(AGENT, request, note("vu"), Some(&etag), Some(key)).await })
+            });
+            for attempt in attempts.collect::<Vec<_>>() {
+                let done = attempt.await.expect("an attempt ends").expect("its own success is in nobody's way");
+                assert_eq!((done.revision, done.etag), (2, process.organisation.etag(request, 2)));
+            }
+        }
+    }
+
     async fn what_may_not_be_done_is_refused_with_its_code(fresh: Fresh) {
         let process = Process::start(&fresh, &MasterKey::generate()).await;
         let organisation = &process.organisation;

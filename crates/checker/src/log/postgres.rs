@@ -33,7 +33,8 @@ async fn read(client: &Client, slug: &str, visitor: &mut (dyn Visit + Send)) -> 
          where log = $1::integer"
     );
     let heads = client.query(&sql, &[&log]).await?;
-    let head = |row: &Row| HeadRow { epoch: row.get(0), position: row.get(1), hash: row.get(2), recorded_at: row.get(3) };
+    let head =
+        |row: &Row| HeadRow { epoch: row.get(0), position: row.get(1), hash: row.get(2), recorded_at: row.get(3) };
     visitor.directory(directory, heads.iter().map(head).collect());
 
     let sql = format!(

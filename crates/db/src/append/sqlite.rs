@@ -153,6 +153,7 @@ fn write(connection: &Connection, log: i64, batch: &Batch<'_>) -> Result<Committ
     }
     // A stream that was assumed is known here alone.
     let first = |stream: &str, first: Option<i64>| first.or_else(|| assumed.get(stream)?.first);
+    fail::fail_point!("append.before_insert");
     let mut insert = connection.prepared(INSERT_EVENT)?;
     for (event, position) in batch.events.iter().zip(expected.position + 1..) {
         insert.execute(params![
@@ -169,6 +170,7 @@ fn write(connection: &Connection, log: i64, batch: &Batch<'_>) -> Result<Committ
             event.meta,
             event.payload
         ])?;
+        fail::fail_point!("append.in_batch");
     }
     let mut insert = connection.prepared(INSERT_STREAM)?;
     for (name, state) in &batch.new_streams {
@@ -182,6 +184,7 @@ fn write(connection: &Connection, log: i64, batch: &Batch<'_>) -> Result<Committ
     for operation in &batch.operations {
         insert.execute(params![log, operation.first, operation.last, operation.id, operation.fingerprint])?;
     }
+    fail::fail_point!("append.after_insert");
     Ok(Committed::Yes)
 }
 

@@ -138,6 +138,7 @@ pub(crate) async fn import(
     // `buffered` starts appends in the order of the rows, so the log takes them in the order of the file.
     let mut kept = Box::pin(rows.map(|(line, told)| keep(organisation, line, told)).buffered(IN_FLIGHT));
     while let Some((line, kept)) = kept.next().await {
+        fail::fail_point!("import.after_row");
         report.rows += 1;
         bar.set_message(format!("{} rows", report.rows));
         match kept {
