@@ -128,6 +128,8 @@ fn a_name_typed_over_a_ward_goes_nowhere() {
 fn a_row_that_cannot_be_taken_says_why_and_never_what() {
     for (row, reason) in [
         ("1,secret,,,,lamp,,,,CC PHONE", "opened is in none of the formats of the mapping"),
+        ("1,-262143-Jan-01 00:00:00,,,,lamp,,,,CC PHONE", "opened is in none of the formats of the mapping"),
+        ("1,3/26/2014 9:18,,+262142-12-31 23:59:59,,lamp,,,,CC PHONE", "due is in none of the formats of the mapping"),
         ("1,,,,,lamp,,,,CC PHONE", "opened is empty"),
         ("1,3/26/2014 9:18,,,,,,,,CC PHONE", "type is empty"),
         ("1,3/26/2014 9:18,,,,***,,,,CC PHONE", "type holds words that give no code"),

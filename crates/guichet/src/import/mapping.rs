@@ -13,7 +13,7 @@ use chrono::NaiveDateTime;
 use domain::{
     calendar::Zone,
     rules::Rules,
-    time::Instant,
+    time::{self, Instant},
     words::{Code, Label},
 };
 use serde::Deserialize;
@@ -172,6 +172,7 @@ impl Mapping {
         let wall = formats
             .iter()
             .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+            .filter(|wall| time::is_sane(wall.date()))
             .ok_or_else(|| Unreadable::NotADate(column.to_owned()))?;
         Ok(Some(self.zone.instant(wall.date(), wall.time())))
     }
