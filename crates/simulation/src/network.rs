@@ -186,9 +186,9 @@ impl Reader for Session {
     async fn page(&self, after: i64, until: i64, limit: usize, filter: &Filter) -> Result<Vec<Record>, DbError> {
         let seen = self.world.with(|state| state.replicated(self.process));
         self.read(|database| {
-            let until = seen.map_or(until, |seen| seen.min(until));
-            let held = database.events.iter().filter(|event| event.position > after && event.position <= until);
-            held.filter(|event| filter.matches(event)).take(limit).cloned().collect()
+            let held = until.min(seen.unwrap_or(until));
+            let held = database.events.iter().filter(|event| event.position > after && event.position <= held);
+            held.filter(|event| event.position == until || filter.matches(event)).take(limit).cloned().collect()
         })
         .await
     }
