@@ -65,20 +65,22 @@ impl Session {
         T: Send,
     {
         self.awake().await;
-        let (late, latency, lost) = self.world.with(|state| {
+        let (before, after, lost) = self.world.with(|state| {
             let latency = state.latency();
-            (state.random.chance(500), latency, state.loses(state.faults.requests_lost))
+            let (before, after) = state.random.pick(&[(true, false), (false, true), (false, false), (false, false)]);
+            let of = |slow: bool| slow.then_some(latency);
+            (of(before), of(after), state.loses(state.faults.requests_lost))
         });
         if lost {
             sleep(SILENCE).await;
             self.awake().await;
             return Err(DbError::Silent);
         }
-        if late {
+        if let Some(latency) = before {
             sleep(latency).await;
         }
         let answer = self.world.with(|state| statement(&state.database));
-        if !late {
+        if let Some(latency) = after {
             sleep(latency).await;
         }
         self.awake().await;

@@ -23,7 +23,7 @@ use crate::random::Random;
 /// Everybody who asks is answered well before; in virtual time.
 const LONGEST: Duration = Duration::from_secs(120);
 /// How often a worker is told of the head.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(120);
 /// With everything healed, all that is behind catches up within this.
 const SETTLING: Duration = Duration::from_secs(15);
 
