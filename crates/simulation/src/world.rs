@@ -281,7 +281,8 @@ fn begin(seed: u64, flaw: Option<Flaw>, aloud: bool) -> Arc<World> {
     let mut random = Random::new(seed);
     // Each world has its own weather: some faults often, some never. Calm worlds grow, stormy ones turn back often.
     let mut chance = || random.pick(&[0, 20, 80, 200]);
-    let (requests_lost, answers_lost, late) = (chance(), chance() + 20, chance());
+    // Answers are lost in every one, else few would count.
+    let (requests_lost, answers_lost, late) = (chance(), chance() + 60, chance());
     let faults = Faults { requests_lost, answers_lost, late, latency: random.between(2, 12) };
     let processes = (0..random.between(2, 3)).map(|_| Process {
         life: 0,
