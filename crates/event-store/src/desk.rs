@@ -22,7 +22,7 @@ use crate::{Append, AppendError, Appended, Filter, StoreError, Subscription};
 /// How long a caller waits for an outcome. The writer goes on.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How often another process's appends are looked for.
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// One log in one process. The writer ends when the desk is gone and the queue is empty.
 pub struct Desk<R> {
@@ -92,9 +92,12 @@ impl<R: Reader> Desk<R> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { request, since: Instant::now(), answer };
         self.queue.try_send(waiting).map_err(|_| AppendError::Overloaded)?;
-        let answered = tokio::time::timeout(PATIENCE, answered).await;
-        // The writer only goes away with its runtime; what became of the append is then unknown, too.
-        match answered.map_err(|_| AppendError::Unknown)?.map_err(|_| AppendError::Unknown)?? {
+        tokio::time::timeout(PATIENCE, self.outcome(answered)).await.map_err(|_| AppendError::Unknown)?
+    }
+
+    async fn outcome(&self, answered: oneshot::Receiver<Result<Answer, AppendError>>) -> Result<Appended, AppendError> {
+        // The writer only goes away with its runtime; what became of the append is then unknown.
+        match answered.await.map_err(|_| AppendError::Unknown)?? {
             Answer::Appended(appended) => Ok(appended),
             Answer::OperationDone { first, last } => {
                 let revisions = self.reader.revisions(first, last).await;

@@ -47,14 +47,16 @@ pub(crate) fn stream(log: i32, stream: &str, from: From, direction: Direction, l
 
 /// Any text of a filtered read is a pair: the lists travel as JSON, whose functions each database names its own way.
 macro_rules! filtered {
-    ($columns:expr, $range:literal, $tail:literal, $prefixes:literal, $kinds:literal) => {
+    ($columns:expr, $range:literal, $or:literal, $tail:literal, $prefixes:literal, $kinds:literal) => {
         Dialects {
             sqlite: concat!(
                 "select ",
                 $columns,
                 " from event e where e.log = $1 and ",
                 $range,
-                " and ($",
+                " and (",
+                $or,
+                "($",
                 $prefixes,
                 " is null or exists (select 1 from json_each($",
                 $prefixes,
@@ -64,7 +66,7 @@ macro_rules! filtered {
                 $kinds,
                 " is null or e.kind in (select value from json_each($",
                 $kinds,
-                "))) ",
+                ")))) ",
                 $tail
             ),
             postgres: concat!(
@@ -72,7 +74,9 @@ macro_rules! filtered {
                 $columns,
                 " from event e where e.log = $1 and ",
                 $range,
-                " and ($",
+                " and (",
+                $or,
+                "($",
                 $prefixes,
                 "::json is null or exists (select 1 from json_array_elements_text($",
                 $prefixes,
@@ -82,7 +86,7 @@ macro_rules! filtered {
                 $kinds,
                 "::json is null or e.kind in (select json_array_elements_text($",
                 $kinds,
-                "::json))) ",
+                "::json)))) ",
                 $tail
             ),
         }
@@ -109,23 +113,24 @@ pub(crate) fn log(log: i32, from: From, direction: Direction, limit: usize, filt
     }
     let sql = match direction {
         Direction::Forward => {
-            filtered!(record_columns!(name!()), "e.position >= $2", "order by e.position limit $3", 4, 5)
+            filtered!(record_columns!(name!()), "e.position >= $2", "", "order by e.position limit $3", 4, 5)
         }
         Direction::Backward => {
-            filtered!(record_columns!(name!()), "e.position <= $2", "order by e.position desc limit $3", 4, 5)
+            filtered!(record_columns!(name!()), "e.position <= $2", "", "order by e.position desc limit $3", 4, 5)
         }
     };
     values.extend(lists(filter));
     Statement::per_dialect(sql, values)
 }
 
-/// The events after one position, up to another: a page for a follower.
+/// The wanted events after one position, up to another, that one in any case: a page for a follower.
 pub(crate) fn page(log: i32, after: i64, until: i64, limit: usize, filter: &Filter) -> Statement {
     let mut values = vec![log.into(), after.into(), until.into(), count(limit).into()];
     values.extend(lists(filter));
     let sql = filtered!(
         record_columns!(name!()),
         "e.position > $2 and e.position <= $3",
+        "e.position = $3 or ",
         "order by e.position limit $4",
         5,
         6
@@ -145,7 +150,7 @@ pub(crate) fn scan(log: i32, after: i64, filter: &Filter) -> Statement {
     }
     let mut values = vec![log.into(), after.into()];
     values.extend(lists(filter));
-    let sql = filtered!(record_columns!(name!()), "e.position > $2", "order by e.position", 3, 4);
+    let sql = filtered!(record_columns!(name!()), "e.position > $2", "", "order by e.position", 3, 4);
     Statement::per_dialect(sql, values)
 }
 

@@ -20,7 +20,7 @@ pub trait Log: Send + 'static {
 pub trait Reader: Clone + Send + Sync + 'static {
     fn head(&self) -> impl Future<Output = Result<Head, DbError>> + Send;
 
-    /// At most `limit` wanted events after one position, up to another.
+    /// At most `limit` events after one position, up to another: those that are wanted, and the one at the end in any case.
     fn page(
         &self,
         after: i64,

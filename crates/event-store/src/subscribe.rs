@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::desk::POLL;
 use crate::ring::Ring;
 use crate::seam::{Database, Reader};
 use crate::{Filter, Record, StoreError};
@@ -105,21 +106,26 @@ impl<R: Reader> Subscription<R> {
         self.pending.extend(records.into_iter().filter(|record| self.filter.matches(record)));
     }
 
-    /// Reads up to the head as it is now. Positions are gapless and never change, so two statements are as good as one.
+    /// Reads up to the head as it is now. Positions are gapless and never change, so two statements are as good as one; but
+    /// the second may reach a copy of the database that is behind the first. The event at the head, wanted or not, comes
+    /// with the page as a witness that whoever answered holds everything before it.
     async fn read_page(&mut self) -> Result<(), StoreError> {
+        let known = *self.head.borrow();
         let head = self.reader.head().await?;
         let records = self.reader.page(self.examined, head.position, self.page, &self.filter).await?;
         let full = records.len() == self.page;
-        self.examined = match records.last() {
-            Some(last) if full => last.position,
-            _ => head.position.max(self.examined),
-        };
+        let reached = records.last().map_or(self.examined, |last| last.position);
+        let arrived = reached >= head.position;
+        self.examined = reached;
         self.pace = match self.pace {
-            _ if full => Pace::Behind,
+            _ if !arrived => Pace::Behind,
             Pace::Live => Pace::Live,
             _ => Pace::Arriving,
         };
-        self.pending.extend(records.into_iter().map(Arc::new));
+        self.pending.extend(records.into_iter().filter(|record| self.filter.matches(record)).map(Arc::new));
+        if self.pending.is_empty() && !full && (!arrived || head.position < known) {
+            tokio::time::sleep(POLL).await; // nobody announces when a copy has caught up
+        }
         Ok(())
     }
 }

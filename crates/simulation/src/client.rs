@@ -248,6 +248,9 @@ async fn ask(desk: &Desk<Session>, session: &Session, number: usize) -> Answer {
         if waited > PATIENCE {
             state.violation(format!("entry {number} was answered after {waited:?}"));
         }
+        if matches!(&answer, Ok(appended) if appended.replayed) && state.ledger[number].tries == 1 {
+            state.violation(format!("I12: entry {number} was asked once, and told that it was there before"));
+        }
         state.note(|| format!("is told of {number}: {}", spoken(&answer)));
     });
     match answer {

@@ -45,6 +45,8 @@ pub(crate) struct Sent {
     pub(crate) expected: HeadRow,
     pub(crate) head: HeadRow,
     events: Vec<Record>,
+    /// For each event the number of its stream, where the writer knows it.
+    numbers: Vec<Option<i64>>,
     new_streams: Vec<(String, StreamState)>,
     changed_streams: Vec<(String, StreamState)>,
     operations: Vec<OperationRow>,
@@ -72,6 +74,7 @@ impl Sent {
             expected: batch.expected,
             head: batch.head,
             events: events.collect(),
+            numbers: batch.events.iter().map(|event| event.first).collect(),
             new_streams: streams(&batch.new_streams),
             changed_streams: streams(&batch.changed_streams),
             operations: batch.operations.clone(),
@@ -167,9 +170,7 @@ impl Database {
             let assumed = batch.assumed.iter().map(|(stream, revision)| {
                 (stream, *revision, self.streams.get(stream).copied().unwrap_or(StreamState::ABSENT))
             });
-            let wrong = assumed.filter(|(_, revision, state)| {
-                (state.revision, state.truncated_before, state.tombstoned) != (*revision, 0, false)
-            });
+            let wrong = assumed.filter(|(_, revision, state)| !state.is_live(*revision));
             known.streams = wrong.map(|(stream, _, state)| (stream.clone(), state)).collect();
         }
         if !known.is_empty() {
@@ -180,18 +181,31 @@ impl Database {
             return Ok(Committed::Yes);
         }
         let written = if self.flaw == Some(Flaw::CommitsTorn) && torn { batch.len().div_ceil(2) } else { batch.len() };
-        for event in &batch.events[..written] {
+        for (event, number) in batch.events.iter().zip(&batch.numbers).take(written) {
             self.ids.insert((event.stream.clone(), event.id), (event.revision, event.position));
+            let stream = self.name_of(event, *number);
             self.events.truncate(event.position as usize - 1);
-            self.events.push(event.clone());
+            self.events.push(Record { stream, ..event.clone() });
         }
         self.streams.extend(batch.new_streams.iter().cloned());
-        self.streams.extend(batch.changed_streams.iter().cloned());
+        for (stream, state) in &batch.changed_streams {
+            let first = state.first.or_else(|| self.streams.get(stream)?.first);
+            self.streams.insert(stream.clone(), StreamState { first, ..*state });
+        }
         if self.flaw != Some(Flaw::OperationsNotStored) {
             self.operations.extend(batch.operations.iter().map(|operation| (operation.id, *operation)));
         }
         self.head = batch.head;
         Ok(Committed::Yes)
+    }
+
+    /// Events hold their stream's number alone, and the name stands in the first: a wrong number is another stream.
+    fn name_of(&self, event: &Record, number: Option<i64>) -> String {
+        let number = number.or_else(|| self.streams.get(&event.stream)?.first);
+        let first = number
+            .filter(|number| *number != event.position)
+            .and_then(|number| self.events.get(usize::try_from(number).ok()?.checked_sub(1)?));
+        first.map_or_else(|| event.stream.clone(), |first| first.stream.clone())
     }
 
     /// What the tables' keys refuse whatever the statement thinks, and the poison that no retry makes good.

@@ -65,20 +65,22 @@ impl Session {
         T: Send,
     {
         self.awake().await;
-        let (late, latency, lost) = self.world.with(|state| {
+        let (before, after, lost) = self.world.with(|state| {
             let latency = state.latency();
-            (state.random.chance(500), latency, state.loses(state.faults.requests_lost))
+            let (before, after) = state.random.pick(&[(true, false), (false, true), (false, false), (false, false)]);
+            let of = |slow: bool| slow.then_some(latency);
+            (of(before), of(after), state.loses(state.faults.requests_lost))
         });
         if lost {
             sleep(SILENCE).await;
             self.awake().await;
             return Err(DbError::Silent);
         }
-        if late {
+        if let Some(latency) = before {
             sleep(latency).await;
         }
         let answer = self.world.with(|state| statement(&state.database));
-        if !late {
+        if let Some(latency) = after {
             sleep(latency).await;
         }
         self.awake().await;
@@ -186,9 +188,9 @@ impl Reader for Session {
     async fn page(&self, after: i64, until: i64, limit: usize, filter: &Filter) -> Result<Vec<Record>, DbError> {
         let seen = self.world.with(|state| state.replicated(self.process));
         self.read(|database| {
-            let until = seen.map_or(until, |seen| seen.min(until));
-            let held = database.events.iter().filter(|event| event.position > after && event.position <= until);
-            held.filter(|event| filter.matches(event)).take(limit).cloned().collect()
+            let held = until.min(seen.unwrap_or(until));
+            let held = database.events.iter().filter(|event| event.position > after && event.position <= held);
+            held.filter(|event| event.position == until || filter.matches(event)).take(limit).cloned().collect()
         })
         .await
     }

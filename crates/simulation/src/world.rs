@@ -22,8 +22,8 @@ use crate::random::Random;
 
 /// Everybody who asks is answered well before; in virtual time.
 const LONGEST: Duration = Duration::from_secs(120);
-/// How often a worker looks for a new head.
-const POLL: Duration = Duration::from_millis(50);
+/// How often a worker is told of the head.
+const POLL: Duration = Duration::from_millis(120);
 /// With everything healed, all that is behind catches up within this.
 const SETTLING: Duration = Duration::from_secs(15);
 
@@ -93,8 +93,16 @@ pub(crate) struct Process {
     dying: Arc<Notify>,
     desk: Option<Arc<Desk<Session>>>,
     tasks: Vec<AbortHandle>,
-    /// How far its replica has come, if its followers read from one.
-    replica: Option<i64>,
+    /// What its followers read from, if not from the database itself.
+    replica: Option<Replica>,
+}
+
+/// A copy of the database that is behind.
+struct Replica {
+    /// How far it has come.
+    seen: i64,
+    /// A balancer stands before several: the next answer may come from one that is further behind.
+    balanced: bool,
 }
 
 pub(crate) struct World(Mutex<State>);
@@ -175,10 +183,11 @@ impl State {
     /// How far the followers of a process see; none where they read the database itself.
     pub(crate) fn replicated(&mut self, process: usize) -> Option<i64> {
         let head = self.database.head.position;
-        let seen = self.processes[process].replica.as_mut()?;
+        let replica = self.processes[process].replica.as_mut()?;
         let behind = if self.healed { 0 } else { self.random.below(6) as i64 };
-        *seen = (head - behind).max(*seen);
-        Some(*seen)
+        let now = (head - behind).max(0);
+        replica.seen = if replica.balanced { now } else { now.max(replica.seen) };
+        Some(replica.seen)
     }
 
     /// A process that answers, by chance.
@@ -272,7 +281,8 @@ fn begin(seed: u64, flaw: Option<Flaw>, aloud: bool) -> Arc<World> {
     let mut random = Random::new(seed);
     // Each world has its own weather: some faults often, some never. Calm worlds grow, stormy ones turn back often.
     let mut chance = || random.pick(&[0, 20, 80, 200]);
-    let (requests_lost, answers_lost, late) = (chance(), chance() + 20, chance());
+    // Answers are lost in every one, else few would count.
+    let (requests_lost, answers_lost, late) = (chance(), chance() + 60, chance());
     let faults = Faults { requests_lost, answers_lost, late, latency: random.between(2, 12) };
     let processes = (0..random.between(2, 3)).map(|_| Process {
         life: 0,
@@ -280,7 +290,7 @@ fn begin(seed: u64, flaw: Option<Flaw>, aloud: bool) -> Arc<World> {
         dying: Arc::default(),
         desk: None,
         tasks: vec![],
-        replica: random.chance(400).then_some(0),
+        replica: random.chance(400).then(|| Replica { seen: 0, balanced: random.chance(300) }),
     });
     let processes: Vec<_> = processes.collect();
     let followers = processes.iter().map(|_| Kept {
@@ -356,7 +366,7 @@ async fn unfold(world: &Arc<World>) {
 
 async fn settled(world: &World) {
     while !world.with(|state| state.is_settled()) {
-        sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(25)).await;
     }
 }
 
@@ -378,7 +388,7 @@ async fn start(world: &Arc<World>, process: usize) {
         }
     };
     let (head, watch) = watch::channel(0);
-    let herald = tokio::spawn(announce(session.clone(), head)).abort_handle();
+    let herald = tokio::spawn(announce(Arc::clone(&desk), head)).abort_handle();
     let follower = tokio::spawn(follow(Arc::clone(world), Arc::clone(&desk), process)).abort_handle();
     let worker = tokio::spawn(projections::seam::run(Bench { session, head: watch })).abort_handle();
     world.with(|state| {
@@ -387,13 +397,12 @@ async fn start(world: &Arc<World>, process: usize) {
     });
 }
 
-/// Tells the worker of the head, as `guichet work` learns it. A channel of its own: tokio wakes those who wait on one watch
-/// in an order that no seed decides.
-async fn announce(session: Session, head: watch::Sender<i64>) {
+/// Tells the worker of the head. On a channel of its own: tokio wakes those who wait on one watch in an order that no seed
+/// decides.
+async fn announce(desk: Arc<Desk<Session>>, head: watch::Sender<i64>) {
     loop {
-        if let Ok(position) = session.read(|database| database.head.position).await {
-            head.send_if_modified(|known| std::mem::replace(known, position) != position);
-        }
+        let position = *desk.watch().borrow();
+        head.send_if_modified(|known| std::mem::replace(known, position) != position);
         sleep(POLL).await;
     }
 }
