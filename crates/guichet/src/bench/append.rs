@@ -34,9 +34,8 @@ pub(super) async fn measure(scratch: &Scratch, plan: Plan) -> anyhow::Result<Vec
             theirs.add(&raw.insert(appenders.min(64), plan.time).await?);
             ours.add(&appends(&store, appenders, plan.time).await?);
         }
-        let figure = Figure::new(format!("append, {appenders} appenders"), "events/s", &ours.per_second)
-            .beside(&theirs.per_second)
-            .latency(&ours.latency);
+        let name = if appenders == 1 { "append, 1 appender".into() } else { format!("append, {appenders} appenders") };
+        let figure = Figure::new(name, "events/s", &ours.per_second).beside(&theirs.per_second).latency(&ours.latency);
         figures.push(match appenders {
             64 => figure
                 .goal(scratch.pick(Goal::AtLeast(40_000.0), Goal::RatioAtLeast(2.5)))

@@ -1,5 +1,7 @@
 //! What an event costs on disk beyond its payload and meta, all indexes of the log's tables included.
 
+use std::time::Duration;
+
 use db::{Databases, Dialects, Statement};
 use event_store::{EventStore, Filter};
 use futures_util::TryStreamExt;
@@ -20,8 +22,8 @@ const SIZE: Dialects = Dialects {
 pub(super) async fn measure(scratch: &Scratch, plan: Plan) -> anyhow::Result<Vec<Figure>> {
     let store = scratch.store("disk").await?;
     // One event an append, as they come: what their updates leave behind counts too.
-    for _ in 0..plan.runs {
-        append::appends(&store, 64, plan.time).await?;
+    while store.head().await?.position < plan.events as i64 {
+        append::appends(&store, 64, Duration::from_secs(1)).await?;
     }
     Ok(vec![figure("streams of 10 events of 400 bytes", &scratch.databases, &store).await?])
 }

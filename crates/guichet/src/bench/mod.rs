@@ -56,7 +56,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
 
-    /// Events in the log for streams, replay, ready, and in the longer log for growth.
+    /// Events in the log for streams, replay, disk, ready, and in the longer log for growth.
     #[arg(long, default_value_t = 200_000)]
     events: usize,
 
