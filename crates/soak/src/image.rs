@@ -52,13 +52,14 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Where its files are.
+    /// Where its files are: each time another folder. SQLite removes its log by name when it closes a file, and a name that
+    /// led to the lost disk must never lead to the next.
     pub(crate) fn folder(&self) -> PathBuf {
-        self.place.join("mounted")
+        self.place.join(format!("mounted-{}", self.cuts))
     }
 
     /// The power goes. Whoever writes there must stand still and never run again: `gone` is called to end them. Afterwards
-    /// the folder holds what the disk held.
+    /// the next folder holds what the disk held.
     pub(crate) fn cut_power(&mut self, gone: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
         let (image, left) = (self.image(), self.place.join(format!("image-{}", self.cuts + 1)));
         // A write of the kernel's own may be under way: a copy that is equal afterwards was made between two writes.
@@ -151,14 +152,15 @@ mod tests {
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut disk = Disk::create(&folder.path().join("disk"), 32).expect("make a disk");
-        let flushed = disk.folder().join("flushed");
         for cut in 0..2 {
+            let flushed = disk.folder().join("flushed");
             let mut file = fs::File::options().create(true).append(true).open(&flushed).expect("open");
             file.write_all(b"kept").expect("write");
             file.sync_all().expect("flush");
             file.write_all(b"lost").expect("write");
             drop(file);
             disk.cut_power(|| Ok(())).expect("cut the power");
+            let flushed = disk.folder().join("flushed");
             assert_eq!(fs::read(&flushed).expect("read"), b"kept".repeat(cut + 1));
         }
     }

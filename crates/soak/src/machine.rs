@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::{image::Disk, postgres::Cluster, proxy::Proxy, scenario::Needs};
 
+const PRIMARY: &str = "primary";
 const MEGABYTES_FOR_SQLITE: u32 = 48;
 const MEGABYTES_FOR_POSTGRES: u32 = 224;
 
@@ -42,8 +43,7 @@ impl Machine {
             // Where no power is cut, what a process wrote outlives it in the page cache, flushed or not.
             let flush = if needs.disk { "on" } else { "off" };
             let settings = format!("fsync = {flush}\n{}", settings.join("\n"));
-            let mut cluster =
-                Cluster::create(&machine.ground().join("primary"), &settings).context("make a cluster")?;
+            let mut cluster = Cluster::create(&machine.ground().join(PRIMARY), &settings).context("make a cluster")?;
             cluster.start()?;
             if needs.proxy {
                 machine.proxy = Some(Proxy::start(cluster.address(), seed).await?);
@@ -56,6 +56,14 @@ impl Machine {
     /// Where databases are made.
     pub(crate) fn ground(&self) -> std::path::PathBuf {
         self.disk.as_ref().map_or_else(|| self.folder.path().to_owned(), Disk::folder)
+    }
+
+    /// The power went: what its disk held lies elsewhere now, and a cluster is started there.
+    pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
+        let place = self.ground().join(PRIMARY);
+        let Some(cluster) = &mut self.cluster else { return Ok(()) };
+        cluster.moved(&place);
+        cluster.start()
     }
 
     /// What no disk of the machine loses.

@@ -167,24 +167,32 @@ impl Cluster {
         run(self.command("pg_ctl", &self.place)?.args(["promote", "--wait", "--silent", "-D", "data"]))
     }
 
-    /// The postmaster and all its children: what loses its power together.
-    pub(crate) fn processes(&self) -> anyhow::Result<Vec<Pid>> {
-        let Some(child) = &self.running else { return Ok(vec![]) };
+    /// Stops the postmaster and all its children where they stand.
+    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
+        let Some(child) = &self.running else { return Ok(()) };
         let postmaster = process::pid(child);
-        Ok([vec![postmaster], process::children(postmaster)?].concat())
+        // First the one that could bear more of them.
+        process::freeze(&[postmaster])?;
+        process::freeze(&process::children(postmaster)?)
     }
 
-    /// For a server whose disk lost its power: `processes` are frozen, and must never run again.
-    pub(crate) fn vanish(&mut self, processes: &[Pid]) -> anyhow::Result<()> {
+    /// Ends all of them at once, frozen or not: none runs another instruction, as when the power goes.
+    pub(crate) fn vanish(&mut self) -> anyhow::Result<()> {
         let Some(mut child) = self.running.take() else { return Ok(()) };
+        let postmaster = process::pid(&child);
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a sub-reaper")?;
-        for pid in processes {
+        process::freeze(&[postmaster])?;
+        let children = process::children(postmaster)?;
+        for pid in children.iter().chain([&postmaster]) {
             process::signal(*pid, Signal::KILL)?;
         }
         child.wait().context("wait for postgres")?;
-        let postmaster = process::pid(&child);
-        let orphans: Vec<Pid> = processes.iter().copied().filter(|pid| *pid != postmaster).collect();
-        reap(&orphans, PATIENCE)
+        reap(&children, PATIENCE)
+    }
+
+    /// Its folder has another name now.
+    pub(crate) fn moved(&mut self, place: &Path) {
+        self.place = place.to_owned();
     }
 
     /// One of PostgreSQL's programs, as the user it wants, with `folder` to work in.
@@ -206,7 +214,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let _ = self.stop(Stop::Immediate); // nobody reads it any more
+        let _ = self.vanish(); // nobody reads it any more
     }
 }
 

@@ -85,8 +85,9 @@ impl Stage {
         self.machine.as_mut().context("this fault has a machine of its own")
     }
 
-    /// Looks at the database anew, where the old one is gone with its disk.
+    /// Looks at the database where it is now: the old one is gone with its disk.
     pub(crate) async fn reopen(&mut self) -> anyhow::Result<()> {
+        self.site.database = self.machine()?.database();
         self.databases.close().await;
         (self.databases, self.store, self.models) = look(&self.site.database).await?;
         Ok(())

@@ -7,7 +7,7 @@ use anyhow::Context;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustix::process::Signal;
 
-use crate::{load::Load, process, reader::Readers, server::Server, stage::Stage};
+use crate::{load::Load, postgres::Cluster, process, reader::Readers, server::Server, stage::Stage};
 
 const CLIENTS: usize = 12;
 const READERS: usize = 1;
@@ -36,23 +36,23 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
 
 pub(super) async fn cut(stage: &mut Stage, server: Server, readers: Readers) -> anyhow::Result<()> {
     let machine = stage.machine()?;
-    let mut frozen = vec![server.process()?];
-    if let Some(cluster) = &machine.cluster {
-        frozen.extend(cluster.processes()?);
-    }
+    let frozen = server.process()?;
     let (disk, cluster) = (machine.disk.as_mut().context("the machine has a disk")?, &mut machine.cluster);
     tokio::task::block_in_place(|| {
-        process::freeze(&frozen)?;
+        // The server first: nobody is told anything from then on.
+        process::freeze(&[frozen])?;
+        if let Some(cluster) = cluster.as_ref() {
+            cluster.freeze()?;
+        }
         disk.cut_power(|| {
-            process::signal(frozen[0], Signal::KILL)?;
-            cluster.as_mut().map_or(Ok(()), |cluster| cluster.vanish(&frozen[1..]))
+            process::signal(frozen, Signal::KILL)?;
+            cluster.as_mut().map_or(Ok(()), Cluster::vanish)
         })
     })?;
     server.kill().await?;
     readers.abandon().await;
     stage.down();
-    if let Some(cluster) = &mut stage.machine()?.cluster {
-        tokio::task::block_in_place(|| cluster.start())?;
-    }
+    let machine = stage.machine()?;
+    tokio::task::block_in_place(|| machine.restart())?;
     stage.reopen().await
 }
