@@ -76,9 +76,13 @@ pub(crate) async fn replay(
         let chunk = chunk?;
         for record in &chunk {
             if record.revision == 0 {
-                folds.iter_mut().for_each(|fold| fold.folding.end_stream());
+                for fold in &mut folds {
+                    fold.folding.end_stream();
+                }
             }
-            folds.iter_mut().for_each(|fold| fold.step(record));
+            for fold in &mut folds {
+                fold.step(record);
+            }
         }
         hand_on(&mut folds, BATCH, &batches).await;
         done += chunk.len() as i64;
@@ -87,7 +91,9 @@ pub(crate) async fn replay(
             tell(Progress { phase: Phase::Folding, done, total: last });
         }
     }
-    folds.iter_mut().for_each(|fold| fold.folding.end());
+    for fold in &mut folds {
+        fold.folding.end();
+    }
     hand_on(&mut folds, 1, &batches).await;
     tell(Progress { phase: Phase::Folding, done: last, total: last });
     Ok(folds.into_iter().map(|fold| fold.failed.map_or(Ok(()), Err)).collect())

@@ -39,8 +39,8 @@ impl Disk {
             anyhow::bail!("{why}");
         }
         fs::create_dir_all(place)?;
-        // Room for the disk and for the copy that follows it.
-        let size = format!("size={}m,mode=755", 2 * megabytes + 16);
+        // Room for the disk, for the copy that follows it, and for a lost one that somebody still looks at.
+        let size = format!("size={}m,mode=755", 3 * megabytes + 16);
         run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "guichet-soak"]).arg(place))?;
         let disk = Self { place: place.to_owned(), cuts: 0 };
         let image = fs::File::create(disk.image())?;
@@ -64,7 +64,7 @@ impl Disk {
         let (image, left) = (self.image(), self.place.join(format!("image-{}", self.cuts + 1)));
         // A write of the kernel's own may be under way: a copy that is equal afterwards was made between two writes.
         loop {
-            fs::copy(&image, &left).context("copy the disk")?;
+            run(Command::new("cp").arg("--sparse=always").args([&image, &left]))?;
             if equal(&image, &left)? {
                 break;
             }

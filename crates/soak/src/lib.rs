@@ -76,10 +76,9 @@ async fn soak(plan: &Plan, fault: Fault) -> anyhow::Result<Soaked> {
 
 /// On a machine of its own, which is gone afterwards whatever was found: the ledgers, and the log in words, are kept.
 async fn soak_machine(plan: &Plan, fault: Fault, needs: Needs) -> anyhow::Result<Soaked> {
-    let machine =
-        Machine::new(&plan.database, needs, &plan.postgres_settings, plan.seed).await.context("make a machine")?;
-    let database = machine.database();
     let ledgers = tempfile::Builder::new().prefix("guichet-ledger-").tempdir_in(&plan.ledgers)?;
+    let machine = Machine::new(plan, needs, ledgers.path()).await.context("make a machine")?;
+    let database = machine.database();
     let site = Site::new(&plan.server, &plan.home, &database, ledgers.path().to_owned());
     let mut stage = Stage::new(site, plan, fault, Some(machine)).await.context("set the stage")?;
     let played = scenario::play(fault, &mut stage).await;

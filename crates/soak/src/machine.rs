@@ -1,12 +1,16 @@
 //! A machine of a soak's own: a disk that can lose its power or its room, a PostgreSQL that can be killed, the network between.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use db::Location;
 use tempfile::TempDir;
 
-use crate::{image::Disk, postgres::Cluster, proxy::Proxy, scenario::Needs};
+use crate::{Plan, image::Disk, postgres::Cluster, proxy::Proxy, scenario::Needs};
 
 const PRIMARY: &str = "primary";
 const MEGABYTES_FOR_SQLITE: u32 = 48;
@@ -18,12 +22,14 @@ pub(crate) struct Machine {
     pub(crate) cluster: Option<Cluster>,
     pub(crate) disk: Option<Disk>,
     folder: TempDir,
+    /// Of logs, which outlive the machine.
+    logs: PathBuf,
 }
 
 impl Machine {
     /// `place` says which database is meant; a cluster of the machine's own takes the place of a server that is named there.
-    pub(crate) async fn new(place: &str, needs: Needs, settings: &[String], seed: u64) -> anyhow::Result<Self> {
-        let place: Location = place.parse()?;
+    pub(crate) async fn new(plan: &Plan, needs: Needs, logs: &Path) -> anyhow::Result<Self> {
+        let place: Location = plan.database.parse()?;
         let folder = match &place {
             Location::Sqlite(folder) => {
                 fs::create_dir_all(folder)?;
@@ -33,7 +39,7 @@ impl Machine {
         };
         // PostgreSQL runs as another user than root.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).context("open the folder")?;
-        let mut machine = Self { proxy: None, cluster: None, disk: None, folder };
+        let mut machine = Self { proxy: None, cluster: None, disk: None, folder, logs: logs.to_owned() };
         let on_postgres = matches!(place, Location::Postgres(_));
         if needs.disk {
             let megabytes = if on_postgres { MEGABYTES_FOR_POSTGRES } else { MEGABYTES_FOR_SQLITE };
@@ -42,19 +48,25 @@ impl Machine {
         if on_postgres {
             // Where no power is cut, what a process wrote outlives it in the page cache, flushed or not.
             let flush = if needs.disk { "on" } else { "off" };
-            let settings = format!("fsync = {flush}\n{}", settings.join("\n"));
-            let mut cluster = Cluster::create(&machine.ground().join(PRIMARY), &settings).context("make a cluster")?;
+            let settings = format!("fsync = {flush}\n{}", plan.postgres_settings.join("\n"));
+            let mut cluster = Cluster::create(&machine.ground().join(PRIMARY), &machine.log(), &settings)
+                .context("make a cluster")?;
             cluster.start()?;
             if needs.proxy {
-                machine.proxy = Some(Proxy::start(cluster.address(), seed).await?);
+                machine.proxy = Some(Proxy::start(cluster.address(), plan.seed).await?);
             }
             machine.cluster = Some(cluster);
         }
         Ok(machine)
     }
 
+    /// What PostgreSQL says, all clusters in one.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.logs.join("postgres.log")
+    }
+
     /// Where databases are made.
-    pub(crate) fn ground(&self) -> std::path::PathBuf {
+    pub(crate) fn ground(&self) -> PathBuf {
         self.disk.as_ref().map_or_else(|| self.folder.path().to_owned(), Disk::folder)
     }
 

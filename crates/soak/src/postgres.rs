@@ -4,6 +4,7 @@
 //! "lock file exists" or a shared memory block still in use; on machines whose first process reaps nobody that is us.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,14 +30,15 @@ pub(crate) enum Stop {
 /// A data directory and the server that may run on it.
 pub(crate) struct Cluster {
     place: PathBuf,
+    log: PathBuf,
     port: u16,
     running: Option<Child>,
 }
 
 impl Cluster {
-    /// An empty cluster in a folder that does not exist yet, with checksums; lines of `settings` go into its configuration.
-    pub(crate) fn create(place: &Path, settings: &str) -> anyhow::Result<Self> {
-        let cluster = Self::at(place)?;
+    /// An empty cluster in a folder that does not exist yet, with checksums, that writes its log elsewhere; lines of `settings` go into its configuration.
+    pub(crate) fn create(place: &Path, log: &Path, settings: &str) -> anyhow::Result<Self> {
+        let cluster = Self::at(place, log)?;
         run(cluster.command("initdb", &cluster.place)?.args(["--pgdata", "data", "--username", "postgres"]).args([
             "--auth=trust",
             "--encoding=UTF8",
@@ -52,8 +54,8 @@ impl Cluster {
     }
 
     /// A standby of a running cluster, which connects to it as `name`, through `address`.
-    pub(crate) fn standby_of(address: SocketAddr, place: &Path, name: &str) -> anyhow::Result<Self> {
-        let cluster = Self::at(place)?;
+    pub(crate) fn standby_of(address: SocketAddr, place: &Path, log: &Path, name: &str) -> anyhow::Result<Self> {
+        let cluster = Self::at(place, log)?;
         let (host, port) = (address.ip(), address.port());
         let source = format!("host={host} port={port} user=postgres application_name={name}");
         let data = cluster.place.join("data");
@@ -65,12 +67,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn at(place: &Path) -> anyhow::Result<Self> {
+    fn at(place: &Path, log: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(place).with_context(|| format!("make {}", place.display()))?;
         if let Some(user) = server_user()? {
             std::os::unix::fs::chown(place, Some(user.uid), Some(user.gid)).context("hand over the folder")?;
         }
-        Ok(Self { place: place.to_owned(), port: free_port()?, running: None })
+        Ok(Self { place: place.to_owned(), log: log.to_owned(), port: free_port()?, running: None })
     }
 
     /// Later lines win, so this may be called again.
@@ -79,7 +81,9 @@ impl Cluster {
         let file = self.data().join("postgresql.conf");
         let text = format!("{settings}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nport = {port}\n");
         let mut conf = File::options().append(true).open(&file).with_context(|| format!("open {}", file.display()))?;
-        std::io::Write::write_all(&mut conf, text.as_bytes()).context("write the configuration")
+        conf.write_all(text.as_bytes()).context("write the configuration")?;
+        // The power may go.
+        conf.sync_all().context("flush the configuration")
     }
 
     /// Changes settings, as an operator would: read again at once by a server that runs.
@@ -103,14 +107,10 @@ impl Cluster {
         url(self.address(), database)
     }
 
-    pub(crate) fn log(&self) -> PathBuf {
-        self.place.join("postgres.log")
-    }
-
     /// Starts the server and waits until it takes connections.
     pub(crate) fn start(&mut self) -> anyhow::Result<()> {
         ensure!(self.running.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.log()).context("open the server's log")?;
+        let log = File::options().create(true).append(true).open(&self.log).context("open the server's log")?;
         let pid_file = self.data().join("postmaster.pid");
         let mut command = self.command("postgres", &self.place)?;
         command.args(["-D", "data"]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -125,7 +125,7 @@ impl Cluster {
                 break;
             }
             if let Some(status) = child.try_wait()? {
-                let log = fs::read_to_string(self.log()).unwrap_or_default();
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
                 anyhow::bail!("postgres ended with {status}:\n{}", last_lines(&log));
             }
             if started.elapsed() > PATIENCE {
@@ -240,16 +240,6 @@ pub(crate) async fn ask(url: &str, sql: &str) -> anyhow::Result<i64> {
     Ok(row.try_get(0)?)
 }
 
-/// One statement, through a connection of its own.
-pub(crate) async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.context("connect")?;
-    let connection = tokio::spawn(connection);
-    client.batch_execute(sql).await.context("ask PostgreSQL")?;
-    drop(client);
-    let _ = connection.await; // it is done
-    Ok(())
-}
-
 fn reap(orphans: &[Pid], patience: Duration) -> anyhow::Result<()> {
     let started = Instant::now();
     for orphan in orphans {
@@ -323,13 +313,23 @@ fn server_user() -> anyhow::Result<Option<User>> {
 mod tests {
     use super::*;
 
+    async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+        let connection = tokio::spawn(connection);
+        client.batch_execute(sql).await?;
+        drop(client);
+        let _ = connection.await; // it is done
+        Ok(())
+    }
+
     #[tokio::test]
     async fn a_cluster_comes_back_after_each_end() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // The server's user must be able to reach it.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(folder.path(), open).expect("open the folder");
-        let mut primary = Cluster::create(&folder.path().join("primary"), "").expect("make a cluster");
+        let log = folder.path().join("postgres.log");
+        let mut primary = Cluster::create(&folder.path().join("primary"), &log, "").expect("make a cluster");
         primary.start().expect("start");
         let url = primary.url("postgres");
         execute(&url, "create table t (n int8)").await.expect("make a table");
@@ -341,7 +341,7 @@ mod tests {
             primary.start().expect("start again");
         }
         let mut standby =
-            Cluster::standby_of(primary.address(), &folder.path().join("standby"), "standby").expect("copy it");
+            Cluster::standby_of(primary.address(), &folder.path().join("standby"), &log, "standby").expect("copy it");
         standby.start().expect("start the standby");
         primary.set("synchronous_standby_names = 'standby'").expect("wait for the standby");
         execute(&url, "insert into t values (1)").await.expect("insert");

@@ -36,9 +36,10 @@ pub(super) async fn synchronous(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut trials = 0;
     while trials < stage.count && stage.goes_on() {
         let machine = stage.machine()?;
-        let place = machine.folder().join(format!("standby-{trials}"));
+        let (place, log) = (machine.folder().join(format!("standby-{trials}")), machine.log());
         let primary = machine.cluster()?;
-        let mut standby = tokio::task::block_in_place(|| Cluster::standby_of(primary.address(), &place, "standby"))?;
+        let mut standby =
+            tokio::task::block_in_place(|| Cluster::standby_of(primary.address(), &place, &log, "standby"))?;
         tokio::task::block_in_place(|| standby.start())?;
         primary.set("synchronous_standby_names = 'standby'")?;
         wait_for_standby(&primary.url("postgres")).await?;
@@ -60,10 +61,11 @@ pub(super) async fn asynchronous(stage: &mut Stage) -> anyhow::Result<u64> {
     let server = stage.serve("server", &[]).await?;
     stage.up([server.url.as_str()]);
     let machine = stage.machine()?;
-    let place = machine.folder().join("standby");
+    let (place, log) = (machine.folder().join("standby"), machine.log());
     let primary = machine.cluster()?;
     let replication = Proxy::start(primary.address(), 0).await?;
-    let mut standby = tokio::task::block_in_place(|| Cluster::standby_of(replication.address(), &place, "standby"))?;
+    let mut standby =
+        tokio::task::block_in_place(|| Cluster::standby_of(replication.address(), &place, &log, "standby"))?;
     tokio::task::block_in_place(|| standby.start())?;
     wait_for_standby(&primary.url("postgres")).await?;
     let load = Load::start(stage, CLIENTS)?;
