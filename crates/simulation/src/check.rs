@@ -131,9 +131,8 @@ fn answers(number: usize, entry: &Entry, written: Option<&(i64, i64)>, events: &
     let refusal = match kind {
         Kind::Reusing => Some("reused"),
         Kind::Poisoned => Some("storage"),
-        Kind::SameIds | Kind::Repeated | Kind::Created => None,
         Kind::Decided if entry.refused.is_some() => Some("conflict"),
-        Kind::Decided => None,
+        Kind::SameIds | Kind::Repeated | Kind::Created | Kind::Decided => None,
     };
     if entry.refused != refusal || matches!(kind, Kind::Reusing | Kind::Poisoned) && !entry.told.is_empty() {
         found.push(format!("I12: entry {number} ({kind:?}) was refused as {:?}, told {:?}", entry.refused, entry.told));

@@ -164,7 +164,7 @@ enum Answer {
 pub(crate) async fn until_definite(world: &Arc<World>, entry: usize) {
     let mut conflicts = 0;
     loop {
-        let Some((desk, session)) = world.with(|state| state.some_process()) else {
+        let Some((desk, session)) = world.with(super::world::State::some_process) else {
             sleep(Duration::from_millis(20)).await;
             continue;
         };
@@ -255,7 +255,7 @@ async fn ask(desk: &Desk<Session>, session: &Session, number: usize) -> Answer {
     });
     match answer {
         Ok(appended) => Answer::Told(Told {
-            at: world.with(|state| state.tick()),
+            at: world.with(super::world::State::tick),
             first: appended.first,
             last: appended.last,
             replayed: appended.replayed,
@@ -265,12 +265,11 @@ async fn ask(desk: &Desk<Session>, session: &Session, number: usize) -> Answer {
             world.with(|state| state.tally.unknown_answers += u64::from(waited >= PATIENCE));
             Answer::Again
         }
-        Err(AppendError::Overloaded) => Answer::Again,
         Err(AppendError::Conflict { .. }) if kind == Kind::Decided => Answer::Conflict,
         Err(AppendError::OperationReused) => Answer::Refused("reused"),
         Err(AppendError::Storage(error)) if error.is_permanent() => Answer::Refused("storage"),
-        // The answer of a repeated operation could not be read.
-        Err(AppendError::Storage(_)) => Answer::Again,
+        // Too many wait, or the answer of a repeated operation could not be read.
+        Err(AppendError::Overloaded | AppendError::Storage(_)) => Answer::Again,
         Err(_) => Answer::Refused("refused"),
     }
 }
@@ -282,7 +281,7 @@ async fn looked_up(session: &Session, operation: Operation) -> Result<Option<Ans
         return Ok(Some(Answer::Refused("reused")));
     }
     let revisions = session.revisions(done.first, done.last).await.map_err(drop)?;
-    let at = session.world.with(|state| state.tick());
+    let at = session.world.with(super::world::State::tick);
     Ok(Some(Answer::Told(Told { at, first: done.first, last: done.last, replayed: true, revisions })))
 }
 

@@ -21,7 +21,7 @@ use crate::network::Session;
 use crate::random::Random;
 
 /// Everybody who asks is answered well before; in virtual time.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 /// How often a worker is told of the head.
 const POLL: Duration = Duration::from_millis(120);
 /// With everything healed, all that is behind catches up within this.

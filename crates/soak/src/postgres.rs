@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::process;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 
 /// How the operator stops it.
@@ -39,7 +39,7 @@ impl Cluster {
     /// An empty cluster in a folder that does not exist yet, with checksums, that writes its log elsewhere; lines of `settings` go into its configuration.
     pub(crate) fn create(place: &Path, log: &Path, settings: &str) -> anyhow::Result<Self> {
         let cluster = Self::at(place, log)?;
-        run(cluster.command("initdb", &cluster.place)?.args(["--pgdata", "data", "--username", "postgres"]).args([
+        run(Self::command("initdb", &cluster.place)?.args(["--pgdata", "data", "--username", "postgres"]).args([
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C",
@@ -59,8 +59,7 @@ impl Cluster {
         let (host, port) = (address.ip(), address.port());
         let source = format!("host={host} port={port} user=postgres application_name={name}");
         let data = cluster.place.join("data");
-        run(cluster
-            .command("pg_basebackup", &cluster.place)?
+        run(Self::command("pg_basebackup", &cluster.place)?
             .args(["--checkpoint=fast", "--write-recovery-conf", "--dbname", &source, "--pgdata"])
             .arg(data))?;
         cluster.configure("")?;
@@ -112,7 +111,7 @@ impl Cluster {
         ensure!(self.running.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(&self.log).context("open the server's log")?;
         let pid_file = self.data().join("postmaster.pid");
-        let mut command = self.command("postgres", &self.place)?;
+        let mut command = Self::command("postgres", &self.place)?;
         command.args(["-D", "data"]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("start postgres")?;
         let pid = child.id().to_string();
@@ -164,7 +163,7 @@ impl Cluster {
 
     /// Makes a standby the primary and waits until it is one.
     pub(crate) fn promote(&mut self) -> anyhow::Result<()> {
-        run(self.command("pg_ctl", &self.place)?.args(["promote", "--wait", "--silent", "-D", "data"]))
+        run(Self::command("pg_ctl", &self.place)?.args(["promote", "--wait", "--silent", "-D", "data"]))
     }
 
     /// Stops the postmaster and all its children where they stand.
@@ -192,11 +191,11 @@ impl Cluster {
 
     /// Its folder has another name now.
     pub(crate) fn moved(&mut self, place: &Path) {
-        self.place = place.to_owned();
+        place.clone_into(&mut self.place);
     }
 
     /// One of PostgreSQL's programs, as the user it wants, with `folder` to work in.
-    fn command(&self, program: &str, folder: &Path) -> anyhow::Result<Command> {
+    fn command(program: &str, folder: &Path) -> anyhow::Result<Command> {
         let program = programs()?.join(program);
         let mut command = match server_user()? {
             Some(user) => {
@@ -271,6 +270,7 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
+#[expect(clippy::disallowed_methods, reason = "where programs lie is the machine's word, no setting of ours")]
 /// Where the server's programs lie: behind the path, where a link may stand for one of them alone, or where Debian puts them.
 fn programs() -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

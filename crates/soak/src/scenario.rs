@@ -154,10 +154,9 @@ impl Fault {
             Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => {
                 on_postgres
             }
-            // The calls of PostgreSQL are its own to survive, and its tests'.
-            Self::BrokenDisk => !on_postgres,
-            // A full disk ends PostgreSQL itself, and starting it again is its operator's business.
-            Self::DiskFull => !on_postgres,
+            // Failing calls are PostgreSQL's own to survive, and its tests'. A full disk ends it, and starting it again is
+            // its operator's business.
+            Self::BrokenDisk | Self::DiskFull => !on_postgres,
             _ => true,
         }
     }

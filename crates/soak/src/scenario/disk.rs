@@ -79,7 +79,7 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
 
 /// All of them in turn: every call, both errors, once and for ever, n = 1, 2, 3 …
 fn injection(number: u64) -> Injection {
-    let calls = if number % 2 == 0 { "fdatasync,fsync" } else { "pwrite64" };
-    let failure = if number / 2 % 2 == 0 { Failure::Io } else { Failure::NoRoom };
+    let calls = if number.is_multiple_of(2) { "fdatasync,fsync" } else { "pwrite64" };
+    let failure = if (number / 2).is_multiple_of(2) { Failure::Io } else { Failure::NoRoom };
     Injection { calls, failure, onwards: number / 4 % 2 == 1, at: 1 + (number / 8 % u64::from(CALLS)) as u32 }
 }

@@ -21,7 +21,7 @@ const READERS: usize = 1;
 const LIVES: std::ops::Range<u64> = 300..1_500;
 /// From a primary that is dead to the first append on the promoted standby.
 const RECOVERY: Duration = Duration::from_secs(30);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(20);
 /// What a standby that was cut off misses, at least, in events.
 const MISSED: i64 = 50;
