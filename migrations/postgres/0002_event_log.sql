@@ -40,9 +40,9 @@ create table event (
     unique (log, stream, revision)
 );
 
--- Whether a stream already holds an id is asked before every append to it. The answer is compared with the stream, so
--- that the index need not hold it.
-create index event_id on event (log, id);
+-- Whether a stream already holds an id is asked before every append to it. The number of the stream leads, because ids are
+-- random: the entries of streams that are written now lie together, on a few pages (docs/decisions/0012).
+create unique index event_id on event (log, stream, id);
 
 -- Sealed payloads do not compress; trying costs time on every append.
 alter table event

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use db::append::{Batch, Bytes32, Facts, HeadRow, NewRow, OperationRow, StreamState, Wanted};
+use db::append::{Batch, Bytes32, Facts, HeadRow, NewRow, OperationRow, StreamState, UnknownEvent, Wanted};
 use uuid::Uuid;
 
 use crate::hash::{Place, event_hash};
@@ -323,8 +323,12 @@ impl<'a> Admitting<'a, '_> {
     fn into_batch(self) -> Batch<'a> {
         let position = self.position();
         let existed = |stream: &str| self.touched[self.by_name[stream]].1.before.revision >= 0;
-        let unknown_events =
-            self.events.iter().filter(|event| existed(event.stream)).map(|event| (event.stream, event.id)).collect();
+        let unknown_events = self
+            .events
+            .iter()
+            .filter(|event| existed(event.stream))
+            .map(|&NewRow { stream, first, id, .. }| UnknownEvent { stream, first, id })
+            .collect();
         let (mut new_streams, mut changed_streams, mut assumed) = (vec![], vec![], vec![]);
         for (stream, touched) in &self.touched {
             if touched.assumed {

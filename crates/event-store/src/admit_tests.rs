@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use db::append::{Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, Wanted};
+use db::append::{Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, UnknownEvent, Wanted};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ impl Simulated {
         let mut known = self.facts(&Wanted {
             streams: vec![],
             operations: batch.operations.iter().map(|operation| operation.id).collect(),
-            events: batch.unknown_events.iter().map(|(stream, id)| ((*stream).to_owned(), *id)).collect(),
+            events: batch.unknown_events.iter().map(|event| (event.stream.to_owned(), event.id)).collect(),
         });
         let wrong = batch.assumed.iter().filter(|(stream, revision)| !self.state(stream).is_live(*revision));
         known.streams = wrong.map(|(stream, _)| ((*stream).to_owned(), self.state(stream))).collect();
@@ -233,7 +233,10 @@ proptest! {
                 prop_assert_eq!(answer, wanted, "{:?}", &request.append);
                 let mut stranger = Known::at(HeadRow { hash: [9; 32], ..alone.head });
                 stranger.move_to(alone.head);
+                let operation = request.append.operation.filter(|_| wanted == "written");
                 prop_assert_eq!(settle(&mut stranger, &mut alone, &[request]), [wanted]);
+                let recorded = |operation: Operation| alone.operations.iter().any(|done| done.id == operation.id);
+                prop_assert!(operation.is_none_or(recorded), "an operation is not recorded with its events");
             }
             prop_assert_eq!(&batched.events, &alone.events);
             prop_assert_eq!(&batched.streams, &alone.streams);
@@ -257,7 +260,8 @@ fn a_stream_that_is_new_or_named_with_its_revision_needs_no_look_up() {
     let admission = admit(&known, &requests, DateTime::UNIX_EPOCH);
     assert!(admission.wanting.is_empty());
     assert_eq!(admission.batch.assumed, [("a-1", -1), ("a-2", 4)]);
-    assert_eq!(admission.batch.unknown_events, [("a-2", Uuid::from_u128(1))]);
+    let unknown = UnknownEvent { stream: "a-2", first: None, id: Uuid::from_u128(1) };
+    assert_eq!(admission.batch.unknown_events, [unknown]);
 
     let unread = [request("a-3", Expected::Any)];
     let admission = admit(&known, &unread, DateTime::UNIX_EPOCH);

@@ -12,6 +12,7 @@ mod desk;
 mod hash;
 #[doc(hidden)]
 pub mod measured;
+mod names;
 mod read;
 mod record;
 mod request;

@@ -37,6 +37,9 @@ macro_rules! record_columns {
 }
 pub(crate) use record_columns;
 
+/// Where a statement lists the number of the stream, after a record's columns.
+pub(crate) const STREAM_NUMBER: usize = 10;
+
 impl ReadRow for Record {
     fn read(row: &Row<'_>) -> Result<Self, DbError> {
         let schema = row.int(5)?;

@@ -8,10 +8,12 @@ use db::append::create_head;
 use db::{Db, DbError, LogEntry, ReadRow, Row};
 use futures_core::Stream;
 use futures_util::TryStreamExt;
+use futures_util::future::Either;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::desk::Desk;
+use crate::names::{self, Scan};
 use crate::request::{Request, refuse_reserved};
 use crate::seam::{Bounds, Database, Reader, Stored};
 use crate::{
@@ -195,12 +197,18 @@ impl EventStore {
         after: i64,
         filter: Filter,
     ) -> impl Stream<Item = Result<Record, StoreError>> + Send + Unpin + use<> {
-        self.0.db.stream::<Record>(read::scan(self.0.log, after, &filter)).map_err(StoreError::Db)
+        let (db, log) = (&self.0.db, self.0.log);
+        let records = if filter.is_all() {
+            Either::Left(Scan::new(db.clone(), log, after))
+        } else {
+            Either::Right(db.stream::<Record>(read::scan(log, after, &filter)))
+        };
+        records.map_err(StoreError::Db)
     }
 
     /// Every event up to a position as one long read, stream by stream, each from its first revision. Nothing is hidden.
     pub fn scan_streams(&self, until: i64) -> impl Stream<Item = Result<Record, StoreError>> + Send + Unpin + use<> {
-        self.0.db.stream::<Record>(read::scan_streams(self.0.log, until)).map_err(StoreError::Db)
+        names::by_stream(&self.0.db, self.0.log, until).map_err(StoreError::Db)
     }
 
     /// Follows the log after a position: what is there, [`Delivery::CaughtUp`](crate::Delivery::CaughtUp), then what comes.

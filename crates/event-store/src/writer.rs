@@ -89,6 +89,9 @@ impl<L: Log> Writer<L> {
             Some(waiting) => waiting,
             None => self.queue.recv().await?,
         };
+        // Whoever was answered with the last batch may be about to ask again: their tasks come first, or the first of them would
+        // be a batch alone and all others wait for it.
+        tokio::task::yield_now().await;
         let mut bytes = first.request.bytes;
         let mut batch = vec![first];
         while batch.len() < self.most_requests {

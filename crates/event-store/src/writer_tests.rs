@@ -165,6 +165,7 @@ async fn an_unknown_outcome_is_resolved_before_anyone_is_answered() {
             let Ok(Answer::Appended(appended)) = answer else { panic!("{fates:?}: {answer:?}") };
             let stored = &log.events[appended.first as usize - 1];
             assert_eq!(stored.1, Uuid::from_u128(100 + n as u128), "{fates:?}: answered with another's position");
+            assert!(!appended.replayed, "{fates:?}: the writer took its own commit for another's");
         }
         let ours = log.events.iter().filter(|event| event.0.starts_with("a-")).count();
         assert_eq!(ours, 7, "{fates:?}: written twice or not at all");

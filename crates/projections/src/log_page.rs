@@ -1,6 +1,9 @@
 //! A page of the log after a checkpoint, and whether it is still the same log.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use event_store::{Direction, EventStore, Filter, From, Record, StoreError};
+use tokio::task::JoinHandle;
 
 use crate::{Generation, delivery::Delivered};
 
@@ -11,6 +14,42 @@ const PAGE: usize = 4_000;
 pub struct LogPage {
     anchor: Option<[u8; 32]>,
     pub(crate) run: Vec<Delivered>,
+}
+
+/// Reads page after page. Behind a full one comes another, which is read and decoded while the first is folded and written.
+#[derive(Default)]
+pub(crate) struct Pages {
+    ahead: Mutex<Option<Ahead>>,
+}
+
+struct Ahead {
+    after: i64,
+    reading: JoinHandle<Result<LogPage, StoreError>>,
+}
+
+impl Pages {
+    pub(crate) async fn after(&self, store: &EventStore, position: i64) -> Result<LogPage, StoreError> {
+        let ahead = self.ahead().take_if(|ahead| ahead.after == position);
+        let read = match ahead {
+            Some(ahead) => ahead.reading.await.ok().transpose()?,
+            None => None,
+        };
+        // An empty one may have been read before the head moved, and nobody would be told again that it has.
+        let page = match read.filter(|page| !page.run.is_empty()) {
+            Some(page) => page,
+            None => after(store, position).await?,
+        };
+        if let Some(last) = page.run.last().filter(|_| page.is_full()) {
+            let (store, after) = (store.clone(), last.position);
+            let reading = tokio::spawn(async move { self::after(&store, after).await });
+            *self.ahead() = Some(Ahead { after, reading });
+        }
+        Ok(page)
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Ahead>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The record at the checkpoint is read with those that follow, so that every batch proves that it continues the history

@@ -14,7 +14,7 @@ use domain::codec::{DecodeError, Recorded};
 use event_store::{Direction, EventStore, From, Record, StoreError};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Column, Generation, Projection, Row, Tables, generation, model};
+use crate::{Column, Generation, Projection, Row, Tables, generation, log_page::Pages, model};
 
 /// Cheap to clone; clones share the store, the database and what is known of generations.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ struct Inner {
     current: RwLock<HashMap<&'static str, Generation>>,
     /// Moves whenever a worker of this process has moved a checkpoint.
     progress: watch::Sender<()>,
+    /// For the worker of this process.
+    pages: Pages,
 }
 
 /// A read model could not answer.
@@ -86,11 +88,15 @@ impl ReadModels {
     pub async fn open(store: EventStore, read: Db) -> Result<Self, ReadError> {
         generation::prepare(&read).await?;
         let (current, progress) = (RwLock::default(), watch::Sender::new(()));
-        Ok(Self(Arc::new(Inner { store, read, current, progress })))
+        Ok(Self(Arc::new(Inner { store, read, current, progress, pages: Pages::default() })))
     }
 
     pub fn store(&self) -> &EventStore {
         &self.0.store
+    }
+
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.0.pages
     }
 
     pub(crate) fn read(&self) -> &Db {

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Generation, Projection, ReadModels, Tables, delivery::explain, generation, log_page, model, rebuild};
+use crate::{Generation, Projection, ReadModels, Tables, delivery::explain, generation, model, rebuild};
 
 pub use crate::{
     apply::{Applied, apply},
@@ -114,7 +114,7 @@ impl Ground for ReadModels {
     }
 
     async fn page(&self, after: i64) -> Result<LogPage, StoreError> {
-        log_page::after(self.store(), after).await
+        self.pages().after(self.store(), after).await
     }
 
     async fn generations(&self) -> Result<Vec<Generation>, DbError> {

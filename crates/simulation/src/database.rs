@@ -78,7 +78,7 @@ impl Sent {
             new_streams: streams(&batch.new_streams),
             changed_streams: streams(&batch.changed_streams),
             operations: batch.operations.clone(),
-            unknown_events: batch.unknown_events.iter().map(|(stream, id)| ((*stream).to_owned(), *id)).collect(),
+            unknown_events: batch.unknown_events.iter().map(|event| (event.stream.to_owned(), event.id)).collect(),
             assumed: batch.assumed.iter().map(|(stream, revision)| ((*stream).to_owned(), *revision)).collect(),
         }
     }

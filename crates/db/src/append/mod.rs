@@ -104,6 +104,15 @@ pub struct NewRow<'a> {
     pub hash: Bytes32,
 }
 
+/// An id that its stream must not hold yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownEvent<'a> {
+    pub stream: &'a str,
+    /// As in [`NewRow`].
+    pub first: Option<i64>,
+    pub id: Uuid,
+}
+
 /// Everything one transaction writes, and everything it must find unchanged or unknown.
 #[derive(Debug)]
 pub struct Batch<'a> {
@@ -115,7 +124,7 @@ pub struct Batch<'a> {
     /// Inserted, and refused by the batch when one is known already.
     pub operations: Vec<OperationRow>,
     /// Ids of events whose stream exists: none may be known.
-    pub unknown_events: Vec<(&'a str, Uuid)>,
+    pub unknown_events: Vec<UnknownEvent<'a>>,
     /// Streams taken to stand at this revision, live and never truncated, without having been read (−1: absent).
     pub assumed: Vec<(&'a str, i64)>,
 }

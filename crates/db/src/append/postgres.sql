@@ -3,8 +3,7 @@
 -- changed, and its update matches nothing; then `head` is empty and so is every insert that draws from it.
 --
 -- Each look-up is a `lateral` that the planner cannot dissolve: one probe of the key for each thing asked, whatever it believes. A
--- plain join, planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`. The
--- look-up of events names an order that only the key on (log, id) has, so that no other index of that table is taken.
+-- plain join, planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`.
 with known_operation as materialized (
     select o.id, o.fingerprint, o.first_position, o.last_position
     from unnest($8::bytea[]) as asked (id)
@@ -13,17 +12,20 @@ with known_operation as materialized (
     ) as o
 ), known_event as materialized (
     select asked.stream, e.id, e.revision, e.position
-    from unnest($12::text[], $13::uuid[]) as asked (stream, id)
+    from unnest($12::text[], $13::bigint[], $14::uuid[]) as asked (stream, first_position, id)
     cross join lateral (
-        select stream, id, revision, position
+        select id, revision, position
         from event
-        where log = $1 and id between asked.id and asked.id
-        order by id
+        where log = $1
+            and stream = coalesce(
+                asked.first_position, (select first_position from stream where log = $1 and name = asked.stream)
+            )
+            and id = asked.id
+        limit 1
     ) as e
-    where e.stream = (select first_position from stream where log = $1 and name = asked.stream)
 ), wrong_stream as materialized (
     select asked.stream, s.first_position, s.revision, s.truncated_before, s.tombstoned
-    from unnest($14::text[], $15::bigint[]) as asked (stream, revision)
+    from unnest($15::text[], $16::bigint[]) as asked (stream, revision)
     left join lateral (
         select first_position, revision, truncated_before, tombstoned
         from stream
@@ -48,18 +50,18 @@ with known_operation as materialized (
         coalesce(batch.stream, (select first_position from stream where log = $1 and name = batch.name)),
         batch.revision, $7, batch.id, batch.hash, batch.kind, case batch.revision when 0 then batch.name else '' end,
         batch.meta, batch.payload
-    from head, unnest($16::bigint[], $17::text[], $18::bigint[], $19::uuid[], $20::text[], $21::integer[], $22::bytea[],
-        $23::bytea[], $24::bytea[])
+    from head, unnest($17::bigint[], $18::text[], $19::bigint[], $20::uuid[], $21::text[], $22::integer[], $23::bytea[],
+        $24::bytea[], $25::bytea[])
         with ordinality as batch (stream, name, revision, id, kind, schema, payload, meta, hash, ordinal)
 ), new_stream as (
     insert into stream (log, tombstoned, first_position, revision, truncated_before, name)
     select head.log, batch.tombstoned, batch.first_position, batch.revision, batch.truncated_before, batch.name
-    from head, unnest($25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::boolean[])
+    from head, unnest($26::bigint[], $27::text[], $28::bigint[], $29::bigint[], $30::boolean[])
         as batch (first_position, name, revision, truncated_before, tombstoned)
 ), changed_stream as (
     update stream
     set revision = batch.revision, truncated_before = batch.truncated_before, tombstoned = batch.tombstoned
-    from head, unnest($30::text[], $31::bigint[], $32::bigint[], $33::boolean[])
+    from head, unnest($31::text[], $32::bigint[], $33::bigint[], $34::boolean[])
         as batch (name, revision, truncated_before, tombstoned)
     cross join lateral (select ctid as place from stream where log = $1 and name = batch.name limit 1) as found
     where stream.ctid = found.place

@@ -14,12 +14,11 @@ union all
 select 'event', asked.stream, e.id, null, null, e.revision, e.position, null, false, null
 from unnest($3::text[], $4::uuid[]) as asked (stream, id)
 cross join lateral (
-    select stream, id, revision, position
+    select id, revision, position
     from event
-    where log = $1 and id between asked.id and asked.id
-    order by id
+    where log = $1 and stream = (select first_position from stream where log = $1 and name = asked.stream) and id = asked.id
+    limit 1
 ) as e
-where e.stream = (select first_position from stream where log = $1 and name = asked.stream)
 union all
 select 'stream', asked.stream, null, null, null, coalesce(s.revision, -1), coalesce(s.truncated_before, 0),
     s.first_position, coalesce(s.tombstoned, false), null

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, Wanted};
+use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, StreamState, UnknownEvent, Wanted};
 use crate::sqlite::{Connection, Options};
 use crate::value::instant_text;
 use crate::{DbError, Row};
@@ -21,10 +21,9 @@ set position = ?1, hash = ?2, recorded_at = ?3
 where log = ?4 and epoch = ?5 and position = ?6 and hash = ?7";
 const HASH_AT: &str = "select hash from event where log = ?1 and position = ?2";
 const OPERATION: &str = "select fingerprint, first_position, last_position from operation where log = ?1 and id = ?2";
-// The `+` leaves the id alone to choose the index: by its stream, each id would read the stream's every event.
 const EVENT: &str = "select revision, position
 from event
-where log = ?1 and id = ?3 and +stream = (select first_position from stream where log = ?1 and name = ?2)";
+where log = ?1 and stream = coalesce(?2, (select first_position from stream where log = ?1 and name = ?3)) and id = ?4";
 const STREAM: &str =
     "select first_position, revision, truncated_before, tombstoned from stream where log = ?1 and name = ?2";
 const INSERT_EVENT: &str = "insert into event
@@ -50,7 +49,7 @@ impl Own {
 
     /// A connection that failed may be in a transaction: it is closed, which rolls back, and never used again.
     fn take(&mut self) -> Result<Connection, DbError> {
-        self.connection.take().map_or_else(|| Connection::writer(&self.options), Ok)
+        self.connection.take().map_or_else(|| Connection::appender(&self.options), Ok)
     }
 
     pub(super) fn commit(&mut self, batch: &Batch<'_>) -> Result<Committed, DbError> {
@@ -69,7 +68,7 @@ impl Own {
             Ok(HeadRow { epoch: row.uuid(0)?, position: row.int(1)?, hash: row.bytes32(2)?, recorded_at: row.at(3)? })
         })?;
         let head = head.ok_or(DbError::NoRow)?;
-        let events = wanted.events.iter().map(|(stream, id)| (stream.as_str(), *id));
+        let events = wanted.events.iter().map(|(stream, id)| UnknownEvent { stream, first: None, id: *id });
         let streams = wanted.streams.iter().map(|name| Ok((name.clone(), stream(&connection, self.log, name)?)));
         let facts = Facts {
             operations: operations(&connection, self.log, wanted.operations.iter())?,
@@ -221,12 +220,12 @@ fn operations<'a>(
 fn events_known<'a>(
     connection: &Connection,
     log: i64,
-    asked: impl Iterator<Item = (&'a str, Uuid)>,
+    asked: impl Iterator<Item = UnknownEvent<'a>>,
 ) -> Result<Vec<EventRow>, DbError> {
-    let found = asked.filter_map(|(stream, id)| {
+    let found = asked.filter_map(|UnknownEvent { stream, first, id }| {
         let mut buffer = Uuid::encode_buffer();
         let text = &*id.hyphenated().encode_lower(&mut buffer);
-        let event = one(connection, EVENT, params![log, stream, text], |row| {
+        let event = one(connection, EVENT, params![log, first, stream, text], |row| {
             Ok(EventRow { stream: stream.to_owned(), id, revision: row.int(0)?, position: row.int(1)? })
         });
         event.transpose()

@@ -17,13 +17,16 @@ use crate::{Column, DbError, Dialect, OnConflict, ReadRow, Row, Statement, Value
 /// How long anybody waits for another process that writes, or for a connection.
 pub(super) const BUSY: Duration = Duration::from_secs(30);
 
-/// In KiB, negative as SQLite wants it. Keys are random, so a writer touches pages all over its indexes.
-const WRITER_CACHE: i64 = -65_536;
+/// In KiB, negative as SQLite wants it. A commit after a page was split walks over the whole cache, so that a large one costs
+/// more than it spares; a log's writer touches few pages, and commits all the time.
+const WRITER_CACHE: i64 = -8_192;
+const APPENDER_CACHE: i64 = -2_048;
 /// A reader's pages are good until anybody commits; between two commits they hold the upper levels of every index.
 const READER_CACHE: i64 = -16_384;
-/// Keys are random, so a batch touches pages all over the indexes: a late checkpoint writes each of them once for many
-/// commits. What the log has lies in the write-ahead file meanwhile, as durable as anywhere.
-const CHECKPOINT_PAGES: i64 = 10_000;
+/// A late checkpoint writes a page once for many commits, and makes one of them wait longer. Who waits for a read model waits for
+/// no commit.
+const CHECKPOINT_PAGES: i64 = 4_000;
+const LATE_CHECKPOINT_PAGES: i64 = 10_000;
 const PREPARED: usize = 500;
 
 /// What a read may take of the runtime's thread: about half a millisecond, in SQLite's own steps, looked at now and then.
@@ -39,6 +42,11 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn writer(options: &Options) -> Result<Self, DbError> {
         Self::open(options, BUSY, WRITER_CACHE)
+    }
+
+    /// For a log's writer.
+    pub(crate) fn appender(options: &Options) -> Result<Self, DbError> {
+        Self::open(options, BUSY, APPENDER_CACHE)
     }
 
     pub(super) fn reader_apart(options: &Options) -> Result<Self, DbError> {
@@ -68,15 +76,18 @@ impl Connection {
         let sqlite = rusqlite::Connection::open_with_flags(&options.path, flags)?;
         sqlite.busy_timeout(busy)?;
         sqlite.pragma_update(None, "journal_mode", "wal")?;
-        sqlite.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         sqlite.pragma_update(None, "cache_size", cache)?;
         match options.durability {
             Durability::Full => {
+                sqlite.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
                 sqlite.pragma_update(None, "synchronous", "full")?;
                 // What is deleted here is deleted for good: keys that were destroyed leave no bytes on free pages.
                 sqlite.pragma_update(None, "secure_delete", true)?;
             }
-            Durability::Normal => sqlite.pragma_update(None, "synchronous", "normal")?,
+            Durability::Normal => {
+                sqlite.pragma_update(None, "wal_autocheckpoint", LATE_CHECKPOINT_PAGES)?;
+                sqlite.pragma_update(None, "synchronous", "normal")?;
+            }
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         // A plan that may depend on a bound value is made anew for each value otherwise: a fifth of the time of a GET.
