@@ -8,17 +8,17 @@ create table log_head (
     recorded_at timestamptz not null
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
--- Where each stream stands. Derived from the events, kept so that an append reads one row: `first_position` is that of its
--- first event, `revision` the last one, `truncated_before` hides older revisions from stream reads, a tombstone ends the stream.
+-- What is known of each stream by its name. Derived from the events: `first_position` is that of the first one, `truncated_before`
+-- hides older revisions from stream reads, a tombstone ends the stream. Where it stands is the revision of its last event, so
+-- that an append changes no row.
 create table stream (
     log integer not null,
     tombstoned boolean not null,
     first_position bigint not null,
-    revision bigint not null,
     truncated_before bigint not null,
     name text collate "C" not null,
     primary key (log, name)
-) with (fillfactor = 80);
+);
 
 -- The facts, never changed and never removed. docs/log-format.md says how the hash covers each column. A stream's name stands in
 -- its first event alone; all its events, that one too, carry the position of the first as `stream` (docs/decisions/0009).
@@ -36,7 +36,7 @@ create table event (
     stream_name text collate "C" not null,
     meta bytea not null,
     payload bytea not null,
-    primary key (log, position),
+    primary key (log, position) with (fillfactor = 100),
     unique (log, stream, revision)
 );
 

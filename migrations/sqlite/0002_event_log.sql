@@ -7,26 +7,24 @@ create table log_head (
     recorded_at text not null
 ) strict;
 
--- A file holds one log, so what is unique in the log is unique in its table, and rows lie in the order of their position: an
--- append of many streams changes many rows on few pages (docs/decisions/0012).
-
--- Where each stream stands. Derived from the events, kept so that an append reads one row: `first_position` is that of its
--- first event, `revision` the last one, `truncated_before` hides older revisions from stream reads, a tombstone ends the stream.
+-- What is known of each stream by its name. Derived from the events: `first_position` is that of the first one, `truncated_before`
+-- hides older revisions from stream reads, a tombstone ends the stream. Where it stands is the revision of its last event, so
+-- that an append changes no row.
 create table stream (
     log integer not null,
     tombstoned integer not null,
-    first_position integer not null primary key,
-    revision integer not null,
+    first_position integer not null,
     truncated_before integer not null,
-    name text not null unique
-) strict;
+    name text not null,
+    primary key (log, name)
+) strict, without rowid;
 
 -- The facts, never changed and never removed. docs/log-format.md says how the hash covers each column. A stream's name stands in
 -- its first event alone; all its events, that one too, carry the position of the first as `stream` (docs/decisions/0009).
 create table event (
     log integer not null,
     schema integer not null,
-    position integer not null primary key,
+    position integer not null,
     stream integer not null,
     revision integer not null,
     recorded_at text not null,
@@ -36,12 +34,13 @@ create table event (
     stream_name text not null,
     meta blob not null,
     payload blob not null,
-    unique (stream, revision)
+    primary key (log, position),
+    unique (log, stream, revision)
 ) strict;
 
 -- Whether a stream already holds an id is asked before every append to it. The number of the stream leads, because ids are
 -- random: the entries of streams that are written now lie together, on a few pages (docs/decisions/0012).
-create unique index event_id on event (stream, id);
+create unique index event_id on event (log, stream, id);
 
 -- Client operations and the positions they wrote, so that a repeated one gets its first answer.
 create table operation (

@@ -28,7 +28,7 @@ enum Kind {
 }
 
 /// Every column under a rule, with what names a row of its table.
-const COLUMNS: [(&str, &str, &str, Kind); 20] = [
+const COLUMNS: [(&str, &str, &str, Kind); 19] = [
     ("event", "position", "position", Kind::Int),
     ("event", "position", "stream", Kind::Int),
     ("event", "position", "revision", Kind::Int),
@@ -42,7 +42,6 @@ const COLUMNS: [(&str, &str, &str, Kind); 20] = [
     ("event", "position", "hash", Kind::Bytes),
     ("stream", "name", "name", Kind::Text),
     ("stream", "name", "first_position", Kind::Int),
-    ("stream", "name", "revision", Kind::Int),
     ("stream", "name", "truncated_before", Kind::Int),
     ("stream", "name", "tombstoned", Kind::Flag),
     ("log_head", "log", "epoch", Kind::Uuid),

@@ -131,14 +131,12 @@ impl Run {
         let mut events: Vec<EventRow> =
             appended.zip(1..).map(|((number, kind), at)| self.event(number, kind, at)).collect();
         let head = chain("quebec", &mut events);
-        let last = head.position;
         let mut verifier = Verifier::new("quebec");
         verifier.directory(vec![DirectoryRow { log: 1, epoch: EPOCH.to_vec() }], vec![head]);
         for row in events {
             verifier.event(row);
         }
-        let stream =
-            StreamRow { name: STREAM.into(), first: 1, revision: last - 1, truncated_before: 0, tombstoned: false };
+        let stream = StreamRow { name: STREAM.into(), first: 1, truncated_before: 0, tombstoned: false };
         verifier.stream(stream);
         self.rows.iter().cloned().for_each(|row| verifier.operation(row));
         verifier.finish()

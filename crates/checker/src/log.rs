@@ -70,7 +70,6 @@ pub struct EventRow {
 pub struct StreamRow {
     pub name: Vec<u8>,
     pub first: i64,
-    pub revision: i64,
     pub truncated_before: i64,
     pub tombstoned: bool,
 }

@@ -64,7 +64,7 @@ impl Known {
     /// A batch is on disk. Streams whose first position only the database knows are not remembered: a stream that is known
     /// here is known with its number.
     pub(crate) fn wrote(&mut self, batch: &Batch<'_>) {
-        let streams = batch.new_streams.iter().chain(&batch.changed_streams);
+        let streams = batch.new_streams.iter().chain(&batch.continued_streams).chain(&batch.hidden_streams);
         for (stream, state) in streams.filter(|(_, state)| state.first.is_some()) {
             self.streams.put(stream, *state);
         }
@@ -329,23 +329,31 @@ impl<'a> Admitting<'a, '_> {
             .filter(|event| existed(event.stream))
             .map(|&NewRow { stream, first, id, .. }| UnknownEvent { stream, first, id })
             .collect();
-        let (mut new_streams, mut changed_streams, mut assumed) = (vec![], vec![], vec![]);
+        let (mut new_streams, mut continued_streams, mut hidden_streams) = (vec![], vec![], vec![]);
+        let mut assumed = vec![];
         for (stream, touched) in &self.touched {
             if touched.assumed {
                 assumed.push((*stream, touched.before.revision));
             }
-            if touched.now == touched.before {
+            let Touched { before, now, .. } = touched;
+            if now == before {
                 continue;
             }
-            let rows = if touched.before.revision < 0 { &mut new_streams } else { &mut changed_streams };
-            rows.push((*stream, touched.now));
+            let hidden = |state: &StreamState| (state.truncated_before, state.tombstoned);
+            let streams = match before.revision {
+                ..0 => &mut new_streams,
+                _ if hidden(now) == hidden(before) => &mut continued_streams,
+                _ => &mut hidden_streams,
+            };
+            streams.push((*stream, *now));
         }
         Batch {
             expected: self.known.head,
             head: HeadRow { position, hash: self.hash, recorded_at: self.recorded_at, ..self.known.head },
             events: self.events,
             new_streams,
-            changed_streams,
+            continued_streams,
+            hidden_streams,
             operations: self.operations,
             unknown_events,
             assumed,

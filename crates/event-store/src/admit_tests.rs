@@ -79,9 +79,9 @@ impl Simulated {
         for (stream, state) in &batch.new_streams {
             assert!(self.streams.insert((*stream).to_owned(), *state).is_none(), "a new stream exists");
         }
-        for (stream, state) in &batch.changed_streams {
+        for (stream, state) in batch.continued_streams.iter().chain(&batch.hidden_streams) {
             let state = StreamState { first: state.first.or(self.first(stream)), ..*state };
-            assert!(self.streams.insert((*stream).to_owned(), state).is_some(), "a changed stream is missing");
+            assert!(self.streams.insert((*stream).to_owned(), state).is_some(), "a stream that goes on is missing");
         }
         for (stream, state) in &self.streams {
             assert_eq!(state.first, self.first(stream), "the number of {stream} is wrong");

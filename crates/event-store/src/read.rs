@@ -182,7 +182,12 @@ pub(crate) fn hash_at(log: i32, position: i64) -> Statement {
 
 pub(crate) fn stream_status(log: i32, stream: &str) -> Statement {
     Statement::new(
-        "select revision, truncated_before, tombstoned from stream where log = $1 and name = $2",
+        "select
+             (select revision from event where log = $1 and stream = first_position order by revision desc limit 1),
+             truncated_before,
+             tombstoned
+         from stream
+         where log = $1 and name = $2",
         vec![log.into(), stream.into()],
     )
     .by_key()

@@ -48,7 +48,8 @@ pub(crate) struct Sent {
     /// For each event the number of its stream, where the writer knows it.
     numbers: Vec<Option<i64>>,
     new_streams: Vec<(String, StreamState)>,
-    changed_streams: Vec<(String, StreamState)>,
+    continued_streams: Vec<(String, StreamState)>,
+    hidden_streams: Vec<(String, StreamState)>,
     operations: Vec<OperationRow>,
     unknown_events: Vec<(String, Uuid)>,
     assumed: Vec<(String, i64)>,
@@ -76,7 +77,8 @@ impl Sent {
             events: events.collect(),
             numbers: batch.events.iter().map(|event| event.first).collect(),
             new_streams: streams(&batch.new_streams),
-            changed_streams: streams(&batch.changed_streams),
+            continued_streams: streams(&batch.continued_streams),
+            hidden_streams: streams(&batch.hidden_streams),
             operations: batch.operations.clone(),
             unknown_events: batch.unknown_events.iter().map(|event| (event.stream.to_owned(), event.id)).collect(),
             assumed: batch.assumed.iter().map(|(stream, revision)| ((*stream).to_owned(), *revision)).collect(),
@@ -188,7 +190,7 @@ impl Database {
             self.events.push(Record { stream, ..event.clone() });
         }
         self.streams.extend(batch.new_streams.iter().cloned());
-        for (stream, state) in &batch.changed_streams {
+        for (stream, state) in batch.continued_streams.iter().chain(&batch.hidden_streams) {
             let first = state.first.or_else(|| self.streams.get(stream)?.first);
             self.streams.insert(stream.clone(), StreamState { first, ..*state });
         }

@@ -60,14 +60,13 @@ async fn read(client: &Client, slug: &str, visitor: &mut (dyn Visit + Send)) -> 
         });
     })
     .await?;
-    let sql = "select convert_to(name, 'UTF8'), first_position, revision, truncated_before, tombstoned from stream where log = $1::integer";
+    let sql = "select convert_to(name, 'UTF8'), first_position, truncated_before, tombstoned from stream where log = $1::integer";
     each(client, sql, log, |row| {
         visitor.stream(StreamRow {
             name: row.get(0),
             first: row.get(1),
-            revision: row.get(2),
-            truncated_before: row.get(3),
-            tombstoned: row.get(4),
+            truncated_before: row.get(2),
+            tombstoned: row.get(3),
         });
     })
     .await?;

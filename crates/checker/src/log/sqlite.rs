@@ -54,15 +54,14 @@ pub(super) fn visit(folder: &Path, slug: &str, visitor: &mut dyn Visit) -> anyho
     )?;
     each(
         &connection,
-        "select cast(name as blob), first_position, revision, truncated_before, tombstoned from stream where log = ?1",
+        "select cast(name as blob), first_position, truncated_before, tombstoned from stream where log = ?1",
         log,
         |row| {
             visitor.stream(StreamRow {
                 name: row.get(0)?,
                 first: row.get(1)?,
-                revision: row.get(2)?,
-                truncated_before: row.get(3)?,
-                tombstoned: row.get(4)?,
+                truncated_before: row.get(2)?,
+                tombstoned: row.get(3)?,
             });
             Ok(())
         },

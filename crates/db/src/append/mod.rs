@@ -120,7 +120,10 @@ pub struct Batch<'a> {
     pub head: HeadRow,
     pub events: Vec<NewRow<'a>>,
     pub new_streams: Vec<(&'a str, StreamState)>,
-    pub changed_streams: Vec<(&'a str, StreamState)>,
+    /// Streams that have gone on. Their events say so; no row is written.
+    pub continued_streams: Vec<(&'a str, StreamState)>,
+    /// Streams of which something was hidden, or which have ended.
+    pub hidden_streams: Vec<(&'a str, StreamState)>,
     /// Inserted, and refused by the batch when one is known already.
     pub operations: Vec<OperationRow>,
     /// Ids of events whose stream exists: none may be known.

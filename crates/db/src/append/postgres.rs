@@ -34,15 +34,14 @@ impl Own {
         let ids: Vec<&[u8]> = operations.iter().map(|operation| &operation.id[..]).collect();
         let fingerprints: Vec<Option<&[u8]>> =
             operations.iter().map(|operation| operation.fingerprint.as_ref().map(|bytes| &bytes[..])).collect();
-        let streams = [&batch.new_streams, &batch.changed_streams].map(|streams| {
+        let streams = [&batch.new_streams, &batch.hidden_streams].map(|streams| {
             (
                 column(streams, |stream| stream.0),
-                column(streams, |stream| stream.1.revision),
                 column(streams, |stream| stream.1.truncated_before),
                 column(streams, |stream| stream.1.tombstoned),
             )
         });
-        let [new, changed] = &streams;
+        let [new, hidden] = &streams;
         let log = self.log;
         let rows = self
             .fetch(
@@ -80,11 +79,9 @@ impl Own {
                     &new.0,
                     &new.1,
                     &new.2,
-                    &new.3,
-                    &changed.0,
-                    &changed.1,
-                    &changed.2,
-                    &changed.3,
+                    &hidden.0,
+                    &hidden.1,
+                    &hidden.2,
                 ],
             )
             .await?;

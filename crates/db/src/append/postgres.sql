@@ -27,9 +27,12 @@ with known_operation as materialized (
     select asked.stream, s.first_position, s.revision, s.truncated_before, s.tombstoned
     from unnest($15::text[], $16::bigint[]) as asked (stream, revision)
     left join lateral (
-        select first_position, revision, truncated_before, tombstoned
-        from stream
-        where log = $1 and name = asked.stream
+        select s.first_position, last.revision, s.truncated_before, s.tombstoned
+        from stream s
+        cross join lateral (
+            select revision from event where log = $1 and stream = s.first_position order by revision desc limit 1
+        ) as last
+        where s.log = $1 and s.name = asked.stream
         limit 1
     ) as s on true
     where coalesce(s.revision, -1) <> asked.revision or s.truncated_before <> 0 or s.tombstoned
@@ -54,15 +57,14 @@ with known_operation as materialized (
         $24::bytea[], $25::bytea[])
         with ordinality as batch (stream, name, revision, id, kind, schema, payload, meta, hash, ordinal)
 ), new_stream as (
-    insert into stream (log, tombstoned, first_position, revision, truncated_before, name)
-    select head.log, batch.tombstoned, batch.first_position, batch.revision, batch.truncated_before, batch.name
-    from head, unnest($26::bigint[], $27::text[], $28::bigint[], $29::bigint[], $30::boolean[])
-        as batch (first_position, name, revision, truncated_before, tombstoned)
-), changed_stream as (
+    insert into stream (log, tombstoned, first_position, truncated_before, name)
+    select head.log, batch.tombstoned, batch.first_position, batch.truncated_before, batch.name
+    from head, unnest($26::bigint[], $27::text[], $28::bigint[], $29::boolean[])
+        as batch (first_position, name, truncated_before, tombstoned)
+), hidden_stream as (
     update stream
-    set revision = batch.revision, truncated_before = batch.truncated_before, tombstoned = batch.tombstoned
-    from head, unnest($31::text[], $32::bigint[], $33::bigint[], $34::boolean[])
-        as batch (name, revision, truncated_before, tombstoned)
+    set truncated_before = batch.truncated_before, tombstoned = batch.tombstoned
+    from head, unnest($30::text[], $31::bigint[], $32::boolean[]) as batch (name, truncated_before, tombstoned)
     cross join lateral (select ctid as place from stream where log = $1 and name = batch.name limit 1) as found
     where stream.ctid = found.place
 ), new_operation as (

@@ -24,8 +24,11 @@ select 'stream', asked.stream, null, null, null, coalesce(s.revision, -1), coale
     s.first_position, coalesce(s.tombstoned, false), null
 from unnest($5::text[]) as asked (stream)
 left join lateral (
-    select first_position, revision, truncated_before, tombstoned
-    from stream
-    where log = $1 and name = asked.stream
+    select s.first_position, last.revision, s.truncated_before, s.tombstoned
+    from stream s
+    cross join lateral (
+        select revision from event where log = $1 and stream = s.first_position order by revision desc limit 1
+    ) as last
+    where s.log = $1 and s.name = asked.stream
     limit 1
 ) as s on true

@@ -24,15 +24,19 @@ const OPERATION: &str = "select fingerprint, first_position, last_position from 
 const EVENT: &str = "select revision, position
 from event
 where log = ?1 and stream = coalesce(?2, (select first_position from stream where log = ?1 and name = ?3)) and id = ?4";
-const STREAM: &str =
-    "select first_position, revision, truncated_before, tombstoned from stream where log = ?1 and name = ?2";
+const STREAM: &str = "select
+    first_position,
+    (select revision from event where log = ?1 and stream = first_position order by revision desc limit 1),
+    truncated_before,
+    tombstoned
+from stream
+where log = ?1 and name = ?2";
 const INSERT_EVENT: &str = "insert into event
 (log, schema, position, stream, revision, recorded_at, id, hash, kind, stream_name, meta, payload)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-const INSERT_STREAM: &str = "insert into stream (log, name, first_position, revision, truncated_before, tombstoned)
-values (?1, ?2, ?3, ?4, ?5, ?6)";
-const UPDATE_STREAM: &str =
-    "update stream set revision = ?3, truncated_before = ?4, tombstoned = ?5 where log = ?1 and name = ?2";
+const INSERT_STREAM: &str = "insert into stream (log, name, first_position, truncated_before, tombstoned)
+values (?1, ?2, ?3, ?4, ?5)";
+const UPDATE_STREAM: &str = "update stream set truncated_before = ?3, tombstoned = ?4 where log = ?1 and name = ?2";
 const INSERT_OPERATION: &str = "insert into operation (log, first_position, last_position, id, fingerprint)
 values (?1, ?2, ?3, ?4, ?5)";
 
@@ -173,11 +177,11 @@ fn write(connection: &Connection, log: i64, batch: &Batch<'_>) -> Result<Committ
     }
     let mut insert = connection.prepared(INSERT_STREAM)?;
     for (name, state) in &batch.new_streams {
-        insert.execute(params![log, name, state.first, state.revision, state.truncated_before, state.tombstoned])?;
+        insert.execute(params![log, name, state.first, state.truncated_before, state.tombstoned])?;
     }
     let mut update = connection.prepared(UPDATE_STREAM)?;
-    for (name, state) in &batch.changed_streams {
-        update.execute(params![log, name, state.revision, state.truncated_before, state.tombstoned])?;
+    for (name, state) in &batch.hidden_streams {
+        update.execute(params![log, name, state.truncated_before, state.tombstoned])?;
     }
     let mut insert = connection.prepared(INSERT_OPERATION)?;
     for operation in &batch.operations {

@@ -67,7 +67,8 @@ fn every_key_starts_with_the_log() {
     for (sqlite, postgres) in &FILES[1..] {
         for sql in [sqlite, postgres] {
             for line in sql.lines().map(str::trim) {
-                if line.starts_with("primary key") || line.starts_with("unique") || line.starts_with("create index") {
+                let key = ["primary key", "unique", "create index", "create unique index"];
+                if key.iter().any(|key| line.starts_with(key)) {
                     assert!(line.contains("(log, ") || line.contains("(log)"), "{line}");
                 }
             }

@@ -42,7 +42,6 @@ pub struct TwinRow {
 pub struct StreamRow {
     pub name: Vec<u8>,
     pub first_position: i64,
-    pub revision: i64,
     pub truncated_before: i64,
     /// 0 or 1.
     pub tombstoned: i64,
@@ -93,7 +92,7 @@ impl TwinRow {
 impl StreamRow {
     pub fn all(log: i32) -> Statement {
         stored(
-            "select @name, first_position, revision, truncated_before, cast(cast(tombstoned as integer) as bigint)
+            "select @name, first_position, truncated_before, cast(cast(tombstoned as integer) as bigint)
              from stream
              where log = $1
              order by name",
@@ -171,9 +170,8 @@ impl ReadRow for StreamRow {
         Ok(Self {
             name: row.bytes(0)?,
             first_position: row.int(1)?,
-            revision: row.int(2)?,
-            truncated_before: row.int(3)?,
-            tombstoned: row.int(4)?,
+            truncated_before: row.int(2)?,
+            tombstoned: row.int(3)?,
         })
     }
 }

@@ -235,7 +235,6 @@ impl Verification {
             }
         };
         compare("first_position", row.first_position, number);
-        compare("revision", row.revision, stream.revision);
         compare("truncated_before", row.truncated_before, stream.truncated_before);
         compare("tombstoned", row.tombstoned, i64::from(stream.tombstoned));
     }

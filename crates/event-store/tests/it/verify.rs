@@ -52,7 +52,7 @@ const REWRITTEN: [Damage; 23] = [
 ];
 
 /// Each leaves the events alone, or takes whole rows.
-const AROUND: [Damage; 16] = [
+const AROUND: [Damage; 15] = [
     ("an event is missing", |log| drop(log.events.remove(3))),
     ("the last event is missing", |log| drop(log.events.pop())),
     ("two events changed places", |log| {
@@ -66,7 +66,6 @@ const AROUND: [Damage; 16] = [
     ("a stream row is missing", |log| drop(log.streams.pop())),
     ("a stream row has no event", |log| log.streams[0].name = b"request-3".to_vec()),
     ("a stream row has another first position", |log| log.streams[1].first_position = 6),
-    ("a stream row has another revision", |log| log.streams[1].revision = 1),
     ("a stream row has another truncation", |log| log.streams[2].truncated_before = 1),
     ("a stream row has no tombstone", |log| log.streams[3].tombstoned = 0),
     ("a stream row has a tombstone", |log| log.streams[2].tombstoned = 1),
@@ -145,7 +144,6 @@ fn cells(log: &mut HandMade) -> Vec<(Of, &'static str, Cell<'_>)> {
         [
             (of, "name", Cell::Bytes(&mut row.name)),
             (of, "first_position", Cell::Number(&mut row.first_position)),
-            (of, "revision", Cell::Number(&mut row.revision)),
             (of, "truncated_before", Cell::Number(&mut row.truncated_before)),
             (of, "tombstoned", Cell::Number(&mut row.tombstoned)),
         ]
@@ -307,7 +305,7 @@ on_both_databases! {
                 }
             }
         }
-        assert_eq!(tried, 4 + 11 + 10 + 5, "every column, of an event that begins a stream and of one that does not");
+        assert_eq!(tried, 4 + 11 + 10 + 4, "every column, of an event that begins a stream and of one that does not");
     }
 
     async fn both_verifiers_find_every_rule_broken(fresh: Fresh) {
@@ -352,6 +350,7 @@ on_both_databases! {
         let id = bad.events[0].id.clone();
         bad.events[2].id = id;
         bad.chain();
+        db.script("drop index event_id").await.expect("no key is in the way");
         bad.write(&db).await.expect("write");
         let report = agreed(&fresh, &log, "twins").await;
         assert_eq!(report.violations, 1, "{report:#?}");
@@ -366,7 +365,6 @@ on_both_databases! {
         let anchor = agreed(&fresh, &log, "whole").await.head;
 
         cut.events.pop();
-        cut.streams[3].revision = 0;
         cut.streams[3].tombstoned = 0;
         cut.chain();
         cut.write(&db).await.expect("write");

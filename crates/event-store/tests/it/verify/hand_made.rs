@@ -40,16 +40,14 @@ impl HandMade {
         made.add("request-1", "request.reopened", "{}");
         made.add("declaration-été", "declaration.published", "{}");
         made.add("request-2", "$tombstone", "{}");
-        made.streams =
-            [("$$request-1", 1, 0, 0), ("declaration-été", 0, 0, 0), ("request-1", 2, 2, 0), ("request-2", 1, 0, 1)]
-                .map(|(name, revision, truncated_before, tombstoned)| StreamRow {
-                    name: name.into(),
-                    first_position: made.first_position(name),
-                    revision,
-                    truncated_before,
-                    tombstoned,
-                })
-                .into();
+        made.streams = [("$$request-1", 0, 0), ("declaration-été", 0, 0), ("request-1", 2, 0), ("request-2", 0, 1)]
+            .map(|(name, truncated_before, tombstoned)| StreamRow {
+                name: name.into(),
+                first_position: made.first_position(name),
+                truncated_before,
+                tombstoned,
+            })
+            .into();
         made.operations = [(1, 2, None), (3, 3, Some(vec![9; 32]))]
             .map(|(first_position, last_position, fingerprint)| OperationRow {
                 id: vec![first_position as u8; 32],
@@ -174,13 +172,12 @@ impl HandMade {
         });
         let streams = self.streams.iter().cloned().map(|row| {
             insert(
-                "insert into stream (log, name, first_position, revision, truncated_before, tombstoned)
-                 values ($1, text($2), $3, $4, $5, flag($6))",
+                "insert into stream (log, name, first_position, truncated_before, tombstoned)
+                 values ($1, text($2), $3, $4, flag($5))",
                 vec![
                     log(),
                     row.name.into(),
                     row.first_position.into(),
-                    row.revision.into(),
                     row.truncated_before.into(),
                     row.tombstoned.into(),
                 ],
