@@ -27,4 +27,5 @@ create table blind_index (
     primary key (log, token, field, subject)
 ) strict;
 
-create index blind_index_subject on blind_index (log, subject);
+-- All tokens of a subject. It holds them itself: SQLite would rather read the whole key above than look at a row.
+create index blind_index_subject on blind_index (log, subject, token);

@@ -9,7 +9,7 @@ pub struct Column {
     pub kind: Kind,
 }
 
-/// The type of a column, as [`Value`] names it.
+/// The type of a column, as [`Value`](crate::Value) names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Bool,

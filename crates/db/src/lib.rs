@@ -13,6 +13,7 @@ mod migrate;
 mod pool;
 mod postgres;
 mod row;
+pub mod scratch;
 mod sqlite;
 mod statement;
 mod tx;

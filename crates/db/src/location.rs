@@ -19,6 +19,16 @@ pub enum Dialect {
     Postgres,
 }
 
+impl Location {
+    /// As `--database` takes it, with the password that a URL may hold.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite:{}", folder.display()),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+}
+
 impl FromStr for Location {
     type Err = DbError;
 

@@ -18,7 +18,6 @@ use crate::{
 
 /// Differences that a report spells out, for each table.
 const SHOWN: usize = 5;
-const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
@@ -131,7 +130,7 @@ pub async fn check(models: &ReadModels, tell: Tell<'_>) -> Result<CheckReport, C
         comparing.iter().map(|one| Until { model: one.model, position: one.foldable_until() }).collect();
     let last = until.iter().map(|until| until.position).max().unwrap_or(0);
     if last > 0 {
-        let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let (sender, mut batches) = mpsc::channel(replay::BATCHES_AHEAD);
         let compare = async {
             while let Some(Batch { model, table, rows }) = batches.recv().await {
                 comparing[model].compare(table, &rows);

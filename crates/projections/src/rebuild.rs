@@ -19,7 +19,6 @@ use crate::{
 
 /// Tables that are written at once; SQLite takes one at a time in any case.
 const WRITERS: usize = 2;
-const BATCHES_AHEAD: usize = 2;
 
 /// What was rebuilt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,7 +131,7 @@ async fn fill_until(
     if head.position > 0 {
         let until: Vec<Until> =
             fillings.iter().map(|filling| Until { model: filling.model, position: head.position }).collect();
-        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let (sender, batches) = mpsc::channel(replay::BATCHES_AHEAD);
         let fold = replay::replay(store, &until, sender, tell).map_err(RebuildError::from);
         let write = write(read, &fillings, batches).map_err(RebuildError::from);
         let (folded, rows) = tokio::try_join!(fold, write)?;

@@ -14,7 +14,9 @@ use crate::{delivery::Delivered, fold::Folding, model::Model};
 const CHUNK: usize = 512;
 const CHUNKS_AHEAD: usize = 16;
 /// Rows handed on at once: as many as one transaction of a rebuild takes.
-pub(crate) const BATCH: usize = 10_000;
+const BATCH: usize = 10_000;
+/// Batches that wait for whoever receives them.
+pub(crate) const BATCHES_AHEAD: usize = 2;
 /// How often progress is told, in events.
 const TELL: i64 = 10_000;
 

@@ -16,7 +16,6 @@ mod proxy;
 mod reader;
 mod report;
 mod scenario;
-mod scratch;
 mod server;
 mod site;
 mod stage;
@@ -28,8 +27,9 @@ pub use scenario::Fault;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use db::scratch::Scratch;
 
-use crate::{machine::Machine, scenario::Needs, scratch::Scratch, site::Site, stage::Stage};
+use crate::{machine::Machine, scenario::Needs, site::Site, stage::Stage};
 
 /// What is soaked, how often and with which seed.
 #[derive(Debug, Clone)]
@@ -94,13 +94,14 @@ async fn soak_machine(plan: &Plan, fault: Fault, needs: Needs) -> anyhow::Result
 }
 
 async fn soak_scratch(plan: &Plan, fault: Fault) -> anyhow::Result<Soaked> {
-    let scratch = Scratch::new(&plan.database).await.context("make a scratch database")?;
+    let scratch = Scratch::new(&plan.database.parse()?, "guichet_soak").await.context("make a scratch database")?;
+    let database = scratch.location.url();
     let ledgers = tempfile::Builder::new().prefix("guichet-ledger-").tempdir_in(&plan.ledgers)?;
-    let site = Site::new(&plan.server, &plan.home, &scratch.database, ledgers.path().to_owned());
+    let site = Site::new(&plan.server, &plan.home, &database, ledgers.path().to_owned());
     let mut stage = Stage::new(site, plan, fault, None).await.context("set the stage")?;
     let trials = scenario::play(fault, &mut stage).await?;
     let report = stage.judge().await.context("check the run")?;
-    let soaked = Soaked::new(fault, &scratch.database, trials, plan.seed, report);
+    let soaked = Soaked::new(fault, &database, trials, plan.seed, report);
     if soaked.ok() {
         scratch.remove().await.context("remove the scratch database")?;
     } else {

@@ -1,6 +1,7 @@
 //! A process under test: started, waited for, killed, stopped, reaped.
 
 use std::{
+    net::SocketAddr,
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -87,6 +88,12 @@ impl Server {
             tokio::time::sleep(ASKED_AGAIN).await;
         }
         bail!("{} was never ready", self.name)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        let address = self.url.strip_prefix("http://").context("an http URL")?;
+        address.parse().with_context(|| format!("{address} is no address"))
     }
 
     /// How it ended, if it has.

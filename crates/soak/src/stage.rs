@@ -22,7 +22,6 @@ use crate::{
     proxy::Proxy,
     reader::Readers,
     scenario::Fault,
-    scratch,
     server::Server,
     site::{JURISDICTION, ORGANISATION, Site},
 };
@@ -79,6 +78,18 @@ impl Stage {
             served: None,
             site,
         })
+    }
+
+    /// A server that is up, clients that load it, readers that follow the log.
+    pub(crate) async fn under_load(
+        &mut self,
+        clients: usize,
+        readers: usize,
+    ) -> anyhow::Result<(Server, Load, Readers)> {
+        let server = self.serve("server", &[]).await?;
+        self.up([server.url.as_str()]);
+        let load = Load::start(self, clients)?;
+        Ok((server, load, Readers::start(self, readers)?))
     }
 
     pub(crate) fn machine(&mut self) -> anyhow::Result<&mut Machine> {
@@ -186,7 +197,7 @@ impl Stage {
     /// Puts a proxy between servers that are started from now on and PostgreSQL; none where there is no network in between.
     pub(crate) async fn behind_proxy(&mut self) -> anyhow::Result<Option<Proxy>> {
         let Location::Postgres(url) = self.site.database.parse()? else { return Ok(None) };
-        let (begins, ends) = scratch::authority(&url);
+        let (begins, ends) = db::scratch::authority(&url);
         let host = tokio::net::lookup_host(&url[begins..ends]).await.context("find the server's address")?.next();
         let proxy = Proxy::start(host.context("the server has an address")?, self.seed).await?;
         self.served = Some(format!("{}{}{}", &url[..begins], proxy.address(), &url[ends..]));

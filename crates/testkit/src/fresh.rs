@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use db::scratch::{administer, with_database};
 use db::{Databases, Db, Dialect, Location, Statement};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
@@ -81,7 +82,7 @@ async fn create() -> (String, Location) {
     let name = format!("guichet_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     admin(&format!("drop database if exists {name} with (force)")).await;
     admin(&format!("create database {name} template {template}")).await;
-    let location = Location::Postgres(url(&name));
+    let location = at(&name);
     (name, location)
 }
 
@@ -100,7 +101,7 @@ async fn template() -> &'static str {
             if found.is_none() {
                 let making = format!("{template}_{}", std::process::id());
                 admin(&format!("create database {making}")).await;
-                let databases = Databases::open(&Location::Postgres(url(&making))).await.expect("migrate the template");
+                let databases = Databases::open(&at(&making)).await.expect("migrate the template");
                 databases.close().await;
                 let rename = Statement::new("alter database @table", vec![]);
                 let renamed = server.execute(rename.table(&format!("{making} rename to {template}"))).await;
@@ -115,10 +116,7 @@ async fn template() -> &'static str {
 }
 
 async fn admin(sql: &str) {
-    let server = Db::postgres(&server(), "public").expect("GUICHET_TEST_POSTGRES is a postgres:// URL");
-    let statement = Statement::new("@table", vec![]).table(sql);
-    server.execute(statement).await.expect("administer the server that GUICHET_TEST_POSTGRES names");
-    server.close().await;
+    administer(&server(), sql).await.expect("administer the server that GUICHET_TEST_POSTGRES names");
 }
 
 fn server() -> String {
@@ -129,12 +127,6 @@ fn server() -> String {
     )
 }
 
-/// The server's URL with another database: the path is what follows the authority, up to the query.
-fn url(database: &str) -> String {
-    let server = server();
-    let (base, query) = server.split_once('?').map_or((server.as_str(), None), |(base, query)| (base, Some(query)));
-    let authority = base.find("://").map_or(0, |at| at + 3);
-    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}/{database}{query}", &base[..end])
+fn at(database: &str) -> Location {
+    Location::Postgres(with_database(&server(), database))
 }

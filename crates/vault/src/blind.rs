@@ -64,6 +64,20 @@ impl Term {
 /// A question holds at most this many terms; what comes after them is not asked.
 const ASKED: usize = 8;
 
+/// To group a column by its index SQLite would walk over everybody; an expression leaves it the tokens to search by.
+const FIND: &str = "
+    select subject
+    from (
+        select coalesce(subject, '') as subject, field
+        from blind_index
+        where log = $1 and token in ($2, $3, $4, $5, $6, $7, $8, $9)
+    ) as found
+    group by subject
+    having count(*) >= $10
+    order by count(*) desc, min(field), subject
+    limit $11";
+const OF_SUBJECT: &str = "select token from blind_index where log = $1 and subject = $2 order by token";
+
 /// Subjects that have `at_least` of the terms: those that have most of them first, then e-mail before telephone.
 pub(crate) async fn find(
     db: &Db,
@@ -80,39 +94,39 @@ pub(crate) async fn find(
         i64::try_from(at_least.min(ASKED)).unwrap_or(1).into(),
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ]);
-    let rows: Vec<(String,)> = db
-        .fetch_all(Statement::new(
-            // To group a column by its index SQLite would walk over everybody; an expression leaves it the tokens to search by.
-            "select subject \
-             from (
-                 select coalesce(subject, '') as subject, field
-                 from blind_index
-                 where log = $1 and token in ($2, $3, $4, $5, $6, $7, $8, $9)
-             ) as found \
-             group by subject \
-             having count(*) >= $10 \
-             order by count(*) desc, min(field), subject \
-             limit $11",
-            values,
-        ))
-        .await?;
+    let rows: Vec<(String,)> = db.fetch_all(Statement::new(FIND, values)).await?;
     Ok(rows.into_iter().map(|(subject,)| subject).collect())
 }
 
 /// Hashes of every term a subject has.
 pub(crate) async fn of(db: &Db, log: i32, subject: &str) -> Result<Vec<Vec<u8>>, VaultError> {
-    let rows: Vec<(Vec<u8>,)> = db
-        .fetch_all(Statement::new(
-            "select token from blind_index where log = $1 and subject = $2 order by token",
-            vec![log.into(), subject.into()],
-        ))
-        .await?;
+    let statement = Statement::new(OF_SUBJECT, vec![log.into(), subject.into()]);
+    let rows: Vec<(Vec<u8>,)> = db.fetch_all(statement.by_key()).await?;
     Ok(rows.into_iter().map(|(hash,)| hash).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use db::Dialect;
+
     use super::*;
+
+    /// Without statistics SQLite may take an index that holds all it needs before one that finds what it needs: a look-up that
+    /// walks over everybody is right, and slow once there is everybody.
+    #[test]
+    fn nobody_is_found_by_walking_over_everybody() {
+        testkit::run(Dialect::Sqlite, async |fresh| {
+            let entry = fresh.create_log("quebec").await.expect("a log");
+            let vault = fresh.vault(&entry).await.expect("its vault");
+            for (sql, values, by) in [(FIND, 11, "(log=? AND token=?)"), (OF_SUBJECT, 2, "(log=? AND subject=?)")] {
+                let plan: &str = Box::leak(format!("explain query plan {sql}").into());
+                let plan = Statement::new(plan, vec![0.into(); values]);
+                let steps: Vec<(i64, i64, i64, String)> = vault.fetch_all(plan).await.expect("a plan");
+                let read: Vec<_> = steps.iter().filter(|step| step.3.contains("blind_index")).collect();
+                assert!(!read.is_empty() && read.iter().all(|step| step.3.ends_with(by)), "{steps:?}");
+            }
+        });
+    }
 
     #[test]
     fn a_term_is_another_hash_under_another_key() {

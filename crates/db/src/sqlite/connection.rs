@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, OpenFlags};
+use rusqlite::{CachedStatement, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
 use super::lane::Lease;
@@ -16,6 +16,9 @@ use crate::{Column, DbError, Dialect, OnConflict, ReadRow, Row, Statement, Value
 
 /// How long anybody waits for another process that writes, or for a connection.
 pub(super) const BUSY: Duration = Duration::from_secs(30);
+
+/// Between two tries of what SQLite itself does not try again.
+const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 /// In KiB, negative as SQLite wants it. A commit after a page was split walks over the whole cache, so that a large one costs
 /// more than it spares; a log's writer touches few pages, and commits all the time.
@@ -28,6 +31,19 @@ const READER_CACHE: i64 = -16_384;
 const CHECKPOINT_PAGES: i64 = 4_000;
 const LATE_CHECKPOINT_PAGES: i64 = 10_000;
 const PREPARED: usize = 500;
+
+/// SQLite gives up at once, whatever it was told, where two make a new file write ahead at the same moment.
+fn write_ahead(sqlite: &rusqlite::Connection, patience: Duration) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match sqlite.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < patience => {
+                std::thread::sleep(ASKED_AGAIN)
+            }
+            answer => return answer,
+        }
+    }
+}
 
 /// What a read may take of the runtime's thread: about half a millisecond, in SQLite's own steps, looked at now and then.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
@@ -75,7 +91,7 @@ impl Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sqlite = rusqlite::Connection::open_with_flags(&options.path, flags)?;
         sqlite.busy_timeout(busy)?;
-        sqlite.pragma_update(None, "journal_mode", "wal")?;
+        write_ahead(&sqlite, busy)?;
         sqlite.pragma_update(None, "cache_size", cache)?;
         match options.durability {
             Durability::Full => {

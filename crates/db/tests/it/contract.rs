@@ -256,3 +256,21 @@ on_both_databases! {
         }
     }
 }
+
+/// SQLite does not wait for whoever makes the file write ahead at the same moment.
+#[test]
+fn processes_that_meet_in_a_new_folder_all_open_it() {
+    testkit::run(Dialect::Sqlite, async |fresh| {
+        let Location::Sqlite(folder) = fresh.location() else { unreachable!("SQLite was asked for") };
+        for round in 0..300 {
+            let location = Location::Sqlite(folder.join(format!("new-{round}")));
+            let opened = futures_util::future::join_all((0..8).map(|_| {
+                let location = location.clone();
+                tokio::spawn(async move { Databases::open(&location).await })
+            }));
+            for databases in opened.await {
+                databases.expect("no panic").expect("opened").close().await;
+            }
+        }
+    });
+}

@@ -1,10 +1,6 @@
 //! A database of its own for one bench, and the raw work it is held against.
 
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::Context;
 use db::{Databases, Db, DbError, Location, ReadRow, Row, Statement};
@@ -24,31 +20,15 @@ pub(super) struct Scratch {
     pub location: Location,
     pub databases: Databases,
     pub master: MasterKey,
-    from: From,
-}
-
-/// What has to go at the end.
-enum From {
-    Folder(PathBuf),
-    Server { url: String, name: String },
+    made: db::scratch::Scratch,
 }
 
 impl Scratch {
     pub(super) async fn new(place: &Location) -> anyhow::Result<Self> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("guichet_bench_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let (location, from) = match place {
-            Location::Sqlite(folder) => {
-                let folder = folder.join(name);
-                (Location::Sqlite(folder.clone()), From::Folder(folder))
-            }
-            Location::Postgres(url) => {
-                administer(url, &format!("create database {name}")).await.context("create a scratch database")?;
-                (Location::Postgres(with_database(url, &name)), From::Server { url: url.clone(), name })
-            }
-        };
-        let databases = Databases::open(&location).await.context("open the scratch database")?;
-        Ok(Self { place: place.clone(), location, databases, master: MasterKey::generate(), from })
+        let made = db::scratch::Scratch::new(place, "guichet_bench").await.context("make a scratch database")?;
+        let databases = Databases::open(&made.location).await.context("open the scratch database")?;
+        let location = made.location.clone();
+        Ok(Self { place: place.clone(), location, databases, master: MasterKey::generate(), made })
     }
 
     pub(super) async fn store(&self, slug: &str) -> anyhow::Result<EventStore> {
@@ -61,14 +41,6 @@ impl Scratch {
     pub(super) async fn log(&self, slug: &str) -> anyhow::Result<Db> {
         let entry = self.databases.create_log(slug).await?;
         Ok(self.databases.log(&entry).await?)
-    }
-
-    /// As `--database` takes it.
-    pub(super) fn url(&self) -> String {
-        match &self.location {
-            Location::Sqlite(folder) => format!("sqlite:{}", folder.display()),
-            Location::Postgres(url) => url.clone(),
-        }
     }
 
     /// What differs from one database to the other.
@@ -97,28 +69,8 @@ impl Scratch {
 
     pub(super) async fn remove(self) -> anyhow::Result<()> {
         self.databases.close().await;
-        match self.from {
-            From::Folder(folder) => tokio::fs::remove_dir_all(&folder).await.context("remove the scratch folder"),
-            From::Server { url, name } => administer(&url, &format!("drop database {name} with (force)"))
-                .await
-                .context("drop the scratch database"),
-        }
+        self.made.remove().await.context("remove the scratch database")
     }
-}
-
-async fn administer(url: &str, sql: &str) -> Result<(), db::DbError> {
-    let server = Db::postgres(url, "public")?;
-    let done = server.execute(Statement::new("@table", vec![]).table(sql)).await;
-    server.close().await;
-    done.map(drop)
-}
-
-fn with_database(url: &str, name: &str) -> String {
-    let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
-    let authority = base.find("://").map_or(0, |at| at + 3);
-    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}/{name}{query}", &base[..end])
 }
 
 /// The same work without us: one row, one commit, into a table with the columns and indexes of the log's events.

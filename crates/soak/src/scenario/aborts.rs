@@ -37,7 +37,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let readers = Readers::start(stage, 1)?;
     let behind = stage.behind_proxy().await?;
     let server = stage.serve("server", &[]).await?;
-    let front = Proxy::start(server.url.trim_start_matches("http://").parse()?, stage.seed).await?;
+    let front = Proxy::start(server.address()?, stage.seed).await?;
     let late = behind.as_ref().unwrap_or(&front);
     stage.up([server.url.as_str()]);
 

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-
 use crate::{
     load::Load,
     proxy::{End, Plan, Proxy, Toward},
@@ -24,7 +22,7 @@ const ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let server = stage.serve("server", &[]).await?;
-    let address = server.url.strip_prefix("http://").context("an http URL")?.parse().context("the server's address")?;
+    let address = server.address()?;
     let outside = Proxy::start(address, stage.seed).await?;
     let url = format!("http://{}", outside.address());
     outside.plan(of_clients);

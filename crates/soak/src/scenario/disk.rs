@@ -29,10 +29,7 @@ const CALLS: u32 = 200;
 
 pub(super) async fn full(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut random = StdRng::seed_from_u64(stage.seed);
-    let server = stage.serve("server", &[]).await?;
-    stage.up([server.url.as_str()]);
-    let load = Load::start(stage, CLIENTS)?;
-    let readers = Readers::start(stage, READERS)?;
+    let (server, load, readers) = stage.under_load(CLIENTS, READERS).await?;
     stage.grows(1).await?;
     let mut trials = 0;
     while trials < stage.count && stage.goes_on() {

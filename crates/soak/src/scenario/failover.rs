@@ -29,10 +29,7 @@ const MISSED: i64 = 50;
 /// kill -9 of the primary, promotion of the standby that every commit waited for, a new standby behind it.
 pub(super) async fn synchronous(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut random = StdRng::seed_from_u64(stage.seed);
-    let server = stage.serve("server", &[]).await?;
-    stage.up([server.url.as_str()]);
-    let load = Load::start(stage, CLIENTS)?;
-    let readers = Readers::start(stage, READERS)?;
+    let (server, load, readers) = stage.under_load(CLIENTS, READERS).await?;
     let mut trials = 0;
     while trials < stage.count && stage.goes_on() {
         let machine = stage.machine()?;

@@ -6,9 +6,7 @@ use anyhow::Context;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
-    load::Load,
     postgres::{self, Stop},
-    reader::Readers,
     stage::Stage,
 };
 
@@ -32,10 +30,7 @@ pub(super) enum Outage {
 
 pub(super) async fn play(stage: &mut Stage, outage: Outage) -> anyhow::Result<u64> {
     let mut random = StdRng::seed_from_u64(stage.seed);
-    let server = stage.serve("server", &[]).await?;
-    stage.up([server.url.as_str()]);
-    let load = Load::start(stage, CLIENTS)?;
-    let readers = Readers::start(stage, READERS)?;
+    let (server, load, readers) = stage.under_load(CLIENTS, READERS).await?;
     let mut trials = 0;
     while trials < stage.count && stage.goes_on() {
         let lives = random.random_range(if outage == Outage::Terminate { BETWEEN_TERMINATIONS } else { LIVES });

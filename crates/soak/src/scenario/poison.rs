@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 
-use crate::{load::Load, reader::Readers, server::Server, site::ORGANISATION, stage::Stage};
+use crate::{server::Server, site::ORGANISATION, stage::Stage};
 
 const CLIENTS: usize = 6;
 /// A projection stops at once; what takes longer did not stop.
@@ -24,10 +24,7 @@ const POISONS: [(&str, i32, &[u8]); 4] =
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut random = StdRng::seed_from_u64(stage.seed);
-    let server = stage.serve("server", &[]).await?;
-    stage.up([server.url.as_str()]);
-    let load = Load::start(stage, CLIENTS)?;
-    let readers = Readers::start(stage, 1)?;
+    let (server, load, readers) = stage.under_load(CLIENTS, 1).await?;
 
     let persons = plant(stage, "person", &mut random).await?;
     until_stopped(stage, |model| (model == OF_PERSONS).then_some(persons)).await?;
