@@ -64,7 +64,7 @@ impl Stream for Scan {
         let Some(row) = ready!(self.rows.as_mut().poll_next(context)) else { return Poll::Ready(None) };
         Poll::Ready(Some(row.and_then(|Numbered { mut record, stream }| {
             if record.stream.is_empty() {
-                record.stream = self.names.get(&stream).ok_or_else(|| nameless(stream))?.clone();
+                record.stream.clone_from(self.names.get(&stream).ok_or_else(|| nameless(stream))?);
             } else if record.position == stream {
                 self.names.insert(stream, record.stream.clone());
             }

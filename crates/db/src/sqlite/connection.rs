@@ -38,7 +38,7 @@ fn write_ahead(sqlite: &rusqlite::Connection, patience: Duration) -> rusqlite::R
     loop {
         match sqlite.pragma_update(None, "journal_mode", "wal") {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < patience => {
-                std::thread::sleep(ASKED_AGAIN)
+                std::thread::sleep(ASKED_AGAIN);
             }
             answer => return answer,
         }
