@@ -2,7 +2,7 @@
 //!
 //! It trusts nothing of the server's code and imports no crate of ours. [`log`] reads the tables, [`verify`] is a verifier
 //! written from `docs/log-format.md`, [`ledger`] is what clients and harness wrote down while it happened, [`history`] makes
-//! operations of it, and [`check`] holds the invariants of `docs/reliability.md` against both. Linear in the length of the
+//! operations of it, and [`check()`] holds the invariants of `docs/reliability.md` against both. Linear in the length of the
 //! log and of the ledgers, but for two sorts.
 
 pub mod check;

@@ -1,7 +1,7 @@
 //! Promises: what a standard of a declaration owes in one matter.
 //!
 //! They live in the stream of their matter, decided by the matter's own decider, which embeds [`Promises`].
-//! This module holds the words; [`due`] computes instants, once, when an event is decided; [`Promises`] is the table
+//! This module holds the words; [`due`](mod@due) computes instants, once, when an event is decided; [`Promises`] is the table
 //! of what happens to open promises; [`percentile`] measures the standards that are owed to no single matter.
 //! Nothing here reads a clock: a promise is overdue when somebody asks and `due_at <= now`.
 
