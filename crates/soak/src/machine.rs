@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{Plan, image::Disk, postgres::Cluster, proxy::Proxy, scenario::Needs};
 
 const PRIMARY: &str = "primary";
-const MEGABYTES_FOR_SQLITE: u32 = 48;
+const MEGABYTES_FOR_SQLITE: u32 = 192;
 const MEGABYTES_FOR_POSTGRES: u32 = 224;
 
 /// Whatever of it is there is gone when it is dropped: the proxy first, the folder last.
