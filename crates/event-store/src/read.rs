@@ -150,12 +150,7 @@ pub(crate) fn scan(log: i32, after: i64, filter: &Filter) -> Statement {
 pub(crate) fn scan_all(log: i32, after: i64) -> Statement {
     let sql = concat!(
         "select ",
-        record_columns!(
-            "case
-                when e.stream > $2 then e.stream_name
-                else (select o.stream_name from event o where o.log = e.log and o.position = e.stream)
-            end"
-        ),
+        record_columns!(concat!("case when e.stream > $2 then e.stream_name else ", name!(), " end")),
         ", e.stream from event e where e.log = $1 and e.position > $2 order by e.position"
     );
     Statement::new(sql, vec![log.into(), after.into()])

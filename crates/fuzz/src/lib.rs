@@ -223,7 +223,8 @@ mod tests {
         let document = br#"{"lat": -46.8, "on":"2026-01-01"}"#;
         let found: Vec<_> = values(document).into_iter().map(|at| &document[at]).collect();
         assert_eq!(found, [&b"lat"[..], b"-46.8", b"on", b"2026-01-01"]);
-        assert_eq!(values(b"a").len(), 1, "a word by itself is a value");
+        let word: Vec<_> = values(b"a").into_iter().map(|at| (at.start, at.end)).collect();
+        assert_eq!(word, [(0, 1)]);
         assert_eq!(values(b""), []);
     }
 

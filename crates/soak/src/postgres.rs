@@ -270,8 +270,8 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-#[expect(clippy::disallowed_methods, reason = "where programs lie is the machine's word, no setting of ours")]
 /// Where the server's programs lie: behind the path, where a link may stand for one of them alone, or where Debian puts them.
+#[expect(clippy::disallowed_methods, reason = "where programs lie is the machine's word, no setting of ours")]
 fn programs() -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).filter_map(|folder| folder.join("initdb").canonicalize().ok());

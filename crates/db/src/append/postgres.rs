@@ -1,5 +1,6 @@
 //! The append on PostgreSQL: one round trip per batch, through a connection of the writer's own.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio_postgres::types::{ToSql, Type};
@@ -8,8 +9,18 @@ use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, S
 use crate::postgres::{BY_KEY, Options, Session};
 use crate::{DbError, Row};
 
-const COMMIT: &str = include_str!("postgres.sql");
-const LOAD: &str = include_str!("postgres_load.sql");
+static COMMIT: LazyLock<String> = LazyLock::new(|| include_str!("postgres.sql").replace("@stream", STREAM));
+static LOAD: LazyLock<String> = LazyLock::new(|| include_str!("postgres_load.sql").replace("@stream", STREAM));
+/// What both know as `@stream`.
+const STREAM: &str = "
+    select
+        first_position,
+        (select revision from event where log = $1 and stream = first_position order by revision desc limit 1) as revision,
+        truncated_before,
+        tombstoned
+    from stream
+    where log = $1 and name = asked.stream
+    limit 1";
 const HASH_AT: &str = "select hash from event where log = $1 and position = $2";
 
 /// A peer that fell silent is given up after this; the writer then asks again on a new connection.
@@ -45,7 +56,7 @@ impl Own {
         let log = self.log;
         let rows = self
             .fetch(
-                COMMIT,
+                &COMMIT,
                 &[
                     &log,
                     &expected.epoch,
@@ -101,7 +112,7 @@ impl Own {
         let log = self.log;
         let rows = self
             .fetch(
-                LOAD,
+                &LOAD,
                 &[
                     &log,
                     &column(&wanted.operations, |id| &id[..]),

@@ -4,6 +4,7 @@
 --
 -- Each look-up is a `lateral` that the planner cannot dissolve: one probe of the key for each thing asked, whatever it believes. A
 -- plain join, planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`.
+-- `@stream` is the row of `asked.stream` and where it stands: postgres.rs has its text.
 with known_operation as materialized (
     select o.id, o.fingerprint, o.first_position, o.last_position
     from unnest($8::bytea[]) as asked (id)
@@ -26,15 +27,7 @@ with known_operation as materialized (
 ), wrong_stream as materialized (
     select asked.stream, s.first_position, s.revision, s.truncated_before, s.tombstoned
     from unnest($15::text[], $16::bigint[]) as asked (stream, revision)
-    left join lateral (
-        select s.first_position, last.revision, s.truncated_before, s.tombstoned
-        from stream s
-        cross join lateral (
-            select revision from event where log = $1 and stream = s.first_position order by revision desc limit 1
-        ) as last
-        where s.log = $1 and s.name = asked.stream
-        limit 1
-    ) as s on true
+    left join lateral (@stream) as s on true
     where coalesce(s.revision, -1) <> asked.revision or s.truncated_before <> 0 or s.tombstoned
 ), head as (
     update log_head

@@ -23,12 +23,4 @@ union all
 select 'stream', asked.stream, null, null, null, coalesce(s.revision, -1), coalesce(s.truncated_before, 0),
     s.first_position, coalesce(s.tombstoned, false), null
 from unnest($5::text[]) as asked (stream)
-left join lateral (
-    select s.first_position, last.revision, s.truncated_before, s.tombstoned
-    from stream s
-    cross join lateral (
-        select revision from event where log = $1 and stream = s.first_position order by revision desc limit 1
-    ) as last
-    where s.log = $1 and s.name = asked.stream
-    limit 1
-) as s on true
+left join lateral (@stream) as s on true

@@ -32,19 +32,6 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 const LATE_CHECKPOINT_PAGES: i64 = 10_000;
 const PREPARED: usize = 500;
 
-/// SQLite gives up at once, whatever it was told, where two make a new file write ahead at the same moment.
-fn write_ahead(sqlite: &rusqlite::Connection, patience: Duration) -> rusqlite::Result<()> {
-    let begun = Instant::now();
-    loop {
-        match sqlite.pragma_update(None, "journal_mode", "wal") {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < patience => {
-                std::thread::sleep(ASKED_AGAIN);
-            }
-            answer => return answer,
-        }
-    }
-}
-
 /// What a read may take of the runtime's thread: about half a millisecond, in SQLite's own steps, looked at now and then.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
 const LOOKS: i32 = 20;
@@ -199,6 +186,19 @@ impl Connection {
             touched += prepared.raw_execute()? as u64;
         }
         Ok(touched)
+    }
+}
+
+/// SQLite gives up at once, whatever it was told, where two make a new file write ahead at the same moment.
+fn write_ahead(sqlite: &rusqlite::Connection, patience: Duration) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match sqlite.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < patience => {
+                std::thread::sleep(ASKED_AGAIN);
+            }
+            answer => return answer,
+        }
     }
 }
 

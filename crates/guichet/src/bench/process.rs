@@ -23,7 +23,7 @@ impl Process {
         // The database and the key go through the environment: a command line shows in the list of processes.
         let mut child = Command::new(std::env::current_exe().context("find this program")?)
             .args(arguments)
-            .env("GUICHET_DATABASE", scratch.location.url())
+            .env("GUICHET_DATABASE", scratch.databases.location().url())
             .env("GUICHET_MASTER_KEY", scratch.master.to_base64().as_str())
             .env("GUICHET_DECLARATIONS", &settings.declarations)
             .env("GUICHET_LOG", "warn")

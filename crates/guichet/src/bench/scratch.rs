@@ -17,7 +17,6 @@ use crate::bench::{
 pub(super) struct Scratch {
     /// Where scratch databases are made.
     pub place: Location,
-    pub location: Location,
     pub databases: Databases,
     pub master: MasterKey,
     made: db::scratch::Scratch,
@@ -27,8 +26,7 @@ impl Scratch {
     pub(super) async fn new(place: &Location) -> anyhow::Result<Self> {
         let made = db::scratch::Scratch::new(place, "guichet_bench").await.context("make a scratch database")?;
         let databases = Databases::open(&made.location).await.context("open the scratch database")?;
-        let location = made.location.clone();
-        Ok(Self { place: place.clone(), location, databases, master: MasterKey::generate(), made })
+        Ok(Self { place: place.clone(), databases, master: MasterKey::generate(), made })
     }
 
     pub(super) async fn store(&self, slug: &str) -> anyhow::Result<EventStore> {
@@ -45,7 +43,7 @@ impl Scratch {
 
     /// What differs from one database to the other.
     pub(super) fn pick<T>(&self, sqlite: T, postgres: T) -> T {
-        match self.location {
+        match self.databases.location() {
             Location::Sqlite(_) => sqlite,
             Location::Postgres(_) => postgres,
         }
@@ -53,7 +51,7 @@ impl Scratch {
 
     /// On PostgreSQL alone.
     pub(super) fn pgbench(&self) -> anyhow::Result<Option<Pgbench>> {
-        match &self.location {
+        match self.databases.location() {
             Location::Sqlite(_) => Ok(None),
             Location::Postgres(url) => Pgbench::find(url).map(Some),
         }
