@@ -70,13 +70,23 @@ fn connections_may_be_cut_on_postgres() {
 }
 
 #[test]
-fn a_disk_may_be_full() {
+fn a_disk_may_be_full_beneath_sqlite() {
     holds("disk-full", "sqlite");
 }
 
 #[test]
-fn a_disk_may_fail() {
+fn a_disk_may_be_full_beneath_postgres() {
+    holds("disk-full", POSTGRES);
+}
+
+#[test]
+fn a_disk_may_fail_beneath_sqlite() {
     holds("broken-disk", "sqlite");
+}
+
+#[test]
+fn a_disk_may_fail_beneath_postgres() {
+    holds("broken-disk", POSTGRES);
 }
 
 #[test]

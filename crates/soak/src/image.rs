@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -89,11 +90,17 @@ impl Disk {
     /// Takes all the room but for so many KiB, until the ballast is dropped.
     pub(crate) fn fill(&self, but_kilobytes: u64) -> anyhow::Result<Ballast> {
         let file = self.folder().join("ballast");
-        let room = rustix::fs::statvfs(self.folder()).context("ask for the free room")?;
-        let free = room.f_bavail * room.f_frsize;
         let ballast = fs::File::create(&file).context("make the ballast")?;
-        let length = free.saturating_sub(but_kilobytes << 10);
-        rustix::fs::fallocate(&ballast, rustix::fs::FallocateFlags::empty(), 0, length).context("take the room")?;
+        loop {
+            let room = rustix::fs::statvfs(self.folder()).context("ask for the free room")?;
+            let taken = ballast.metadata().context("look at the ballast")?.blocks() * 512;
+            let length = (taken + room.f_bavail * room.f_frsize).saturating_sub(but_kilobytes << 10).max(1);
+            match rustix::fs::fallocate(&ballast, rustix::fs::FallocateFlags::empty(), 0, length) {
+                // Others write: the room that was free a moment ago is theirs.
+                Err(rustix::io::Errno::NOSPC) => {}
+                taken => break taken.context("take the room")?,
+            }
+        }
         Ok(Ballast(file))
     }
 }

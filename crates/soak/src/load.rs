@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// An operation that is still unknown after this, with servers up, is left so, and the checker says it.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 const BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(20);
 /// Requests that several clients work on at once.
 const SHARED: usize = 16;

@@ -41,14 +41,15 @@ impl Machine {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).context("open the folder")?;
         let mut machine = Self { proxy: None, cluster: None, disk: None, folder, logs: logs.to_owned() };
         let on_postgres = matches!(place, Location::Postgres(_));
-        if needs.disk {
-            let megabytes = if on_postgres { MEGABYTES_FOR_POSTGRES } else { MEGABYTES_FOR_SQLITE };
+        if let Some(times) = needs.disk {
+            let megabytes = times * if on_postgres { MEGABYTES_FOR_POSTGRES } else { MEGABYTES_FOR_SQLITE };
             machine.disk = Some(Disk::create(&machine.folder.path().join("disk"), megabytes).context("make a disk")?);
         }
         if on_postgres {
-            // Where no power is cut, what a process wrote outlives it in the page cache, flushed or not.
-            let flush = if needs.disk { "on" } else { "off" };
-            let settings = format!("fsync = {flush}\n{}", plan.postgres_settings.join("\n"));
+            // Where no power is cut, what a process wrote outlives it in the page cache, flushed or not; and there is room for all
+            // that a standby, which starts late on a busy machine, has not read yet.
+            let durable = if needs.disk.is_some() { "fsync = on" } else { "fsync = off\nwal_keep_size = 1GB" };
+            let settings = format!("{durable}\n{}", plan.postgres_settings.join("\n"));
             let mut cluster = Cluster::create(&machine.ground().join(PRIMARY), &machine.log(), &settings)
                 .context("make a cluster")?;
             cluster.start()?;

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use crate::process;
+use crate::{
+    process,
+    strace::{Injection, Tracer},
+};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
@@ -47,8 +50,9 @@ impl Cluster {
             // Small segments: a copy of the disk is made at every power cut.
             "--wal-segsize=4",
         ]))?;
+        // Shared memory in files of its own folder: what a server that was killed leaves behind goes with the folder.
         cluster.configure(&format!(
-            "max_connections = 100\nshared_buffers = 32MB\nmin_wal_size = 8MB\nmax_wal_size = 32MB\n{settings}"
+            "max_connections = 100\nshared_buffers = 32MB\ndynamic_shared_memory_type = mmap\nmin_wal_size = 8MB\nmax_wal_size = 32MB\n{settings}"
         ))?;
         Ok(cluster)
     }
@@ -137,6 +141,17 @@ impl Cluster {
         Ok(())
     }
 
+    /// Starts it again where it ended by itself, as its operator would.
+    pub(crate) fn revive(&mut self) -> anyhow::Result<()> {
+        if let Some(child) = &mut self.running {
+            if child.try_wait()?.is_none() {
+                return Ok(());
+            }
+            self.running = None;
+        }
+        self.start()
+    }
+
     pub(crate) fn stop(&mut self, how: Stop) -> anyhow::Result<()> {
         let Some(mut child) = self.running.take() else { return Ok(()) };
         let signal = match how {
@@ -173,6 +188,14 @@ impl Cluster {
         // First the one that could bear more of them.
         process::freeze(&[postmaster])?;
         process::freeze(&process::children(postmaster)?)
+    }
+
+    /// Lets system calls of the postmaster, its children and those that it will have fail.
+    pub(crate) fn injure(&self, injection: Injection) -> anyhow::Result<Tracer> {
+        let postmaster = process::pid(self.running.as_ref().context("it runs")?);
+        let mut all = process::children(postmaster)?;
+        all.push(postmaster);
+        injection.attach(&all)
     }
 
     /// Ends all of them at once, frozen or not: none runs another instruction, as when the power goes.

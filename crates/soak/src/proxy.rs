@@ -19,6 +19,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const CHUNK: usize = 16 * 1024;
+/// Late among those that are only now and then.
+const ONE_IN: u32 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toward {
@@ -48,21 +50,39 @@ pub(crate) enum End {
     },
 }
 
+/// Which chunks are late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    All,
+    /// All of them once the client has sent this text, one in twenty before.
+    After(&'static [u8]),
+}
+
 /// What becomes of one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Each chunk waits so many milliseconds, each way.
+    /// A chunk that is late waits so many milliseconds, each way.
     pub(crate) delay: Range<u64>,
+    pub(crate) late: Late,
     /// One byte at a time.
     pub(crate) crumbs: bool,
     pub(crate) end: End,
 }
 
 impl Plan {
-    pub(crate) const CALM: Self = Self { delay: 0..0, crumbs: false, end: End::Never };
+    pub(crate) const CALM: Self = Self { delay: 0..0, late: Late::All, crumbs: false, end: End::Never };
 
     pub(crate) const fn ending(end: End) -> Self {
         Self { end, ..Self::CALM }
+    }
+
+    /// What the client sends that matters.
+    fn text(&self) -> Option<&'static [u8]> {
+        match (&self.end, self.late) {
+            (End::Unanswered { text, .. }, _) => Some(text),
+            (_, Late::After(text)) => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -145,7 +165,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, seed: u64) {
 }
 
 /// The connection has to be reset.
-struct Cut;
+enum Cut {
+    /// It was planned.
+    Planned,
+    /// One end did it, or is gone: the other must learn of it in the same way.
+    PassedOn,
+}
 
 async fn carry(mut client: TcpStream, shared: &Shared, plan: &Plan, seed: u64) {
     let mut age = shared.age.subscribe();
@@ -156,21 +181,23 @@ async fn carry(mut client: TcpStream, shared: &Shared, plan: &Plan, seed: u64) {
     };
     // Crumbs travel one by one.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let unanswered = watch::Sender::new(false);
-    let cut = {
+    let told = watch::Sender::new(false);
+    let ended = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         // Each way draws from a generator of its own, or their order would depend on the scheduler.
         let way = |toward, stream| Way { toward, plan, random: StdRng::seed_from_u64(stream), carried: 0 };
-        let up = way(Toward::Server, seed).up(from_client, to_server, &unanswered);
-        let down = way(Toward::Client, seed | 1).down(from_server, to_client, unanswered.subscribe());
+        let up = way(Toward::Server, seed).up(from_client, to_server, &told);
+        let down = way(Toward::Client, seed | 1).down(from_server, to_client, told.subscribe());
         tokio::select! {
-            ended = async { tokio::try_join!(up, down) } => ended.is_err(),
-            _ = age.changed() => true,
+            ended = async { tokio::try_join!(up, down) } => ended.map(drop),
+            _ = age.changed() => Err(Cut::Planned),
         }
     };
-    if cut {
-        shared.cut.fetch_add(1, Ordering::Relaxed);
+    if let Err(cut) = ended {
+        if matches!(cut, Cut::Planned) {
+            shared.cut.fetch_add(1, Ordering::Relaxed);
+        }
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }
@@ -188,21 +215,20 @@ impl Way<'_> {
         mut self,
         mut from: ReadHalf<'_>,
         mut to: WriteHalf<'_>,
-        unanswered: &watch::Sender<bool>,
+        told: &watch::Sender<bool>,
     ) -> Result<(), Cut> {
         let mut recent = Vec::new();
-        while let Some(chunk) = read(&mut from).await {
-            let mut told = false;
-            if let End::Unanswered { text, .. } = self.plan.end {
+        while let Some(chunk) = read(&mut from).await? {
+            if let Some(text) = self.plan.text() {
                 recent.extend_from_slice(&chunk);
-                told = recent.windows(text.len()).any(|part| part == text);
+                if recent.windows(text.len()).any(|part| part == text) {
+                    // Before the server can answer.
+                    told.send_replace(true);
+                }
                 recent.drain(..recent.len().saturating_sub(text.len() - 1));
             }
-            if told {
-                // Before the server can answer.
-                unanswered.send_replace(true);
-            }
-            self.forward(&chunk, &mut to).await?;
+            let late = *told.borrow();
+            self.forward(&chunk, &mut to, late).await?;
         }
         let _ = to.shutdown().await; // the other end may be gone
         Ok(())
@@ -212,29 +238,32 @@ impl Way<'_> {
         mut self,
         mut from: ReadHalf<'_>,
         mut to: WriteHalf<'_>,
-        mut unanswered: watch::Receiver<bool>,
+        mut told: watch::Receiver<bool>,
     ) -> Result<(), Cut> {
         loop {
             let chunk = tokio::select! {
                 biased;
-                grace = grace(self.plan, &mut unanswered) => {
+                grace = grace(self.plan, &mut told) => {
                     // Its end is as good as its answer.
                     let _ = tokio::time::timeout(grace, read(&mut from)).await;
-                    return Err(Cut);
+                    return Err(Cut::Planned);
                 }
-                chunk = read(&mut from) => chunk,
+                chunk = read(&mut from) => chunk?,
             };
             let Some(chunk) = chunk else { break };
-            self.forward(&chunk, &mut to).await?;
+            let late = *told.borrow();
+            self.forward(&chunk, &mut to, late).await?;
         }
         let _ = to.shutdown().await;
         Ok(())
     }
 
-    async fn forward(&mut self, chunk: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Cut> {
+    /// `told`: the client has sent the text that matters.
+    async fn forward(&mut self, chunk: &[u8], to: &mut WriteHalf<'_>, told: bool) -> Result<(), Cut> {
         let piece = if self.plan.crumbs { 1 } else { chunk.len() };
         for piece in chunk.chunks(piece) {
-            if !self.plan.delay.is_empty() {
+            let late = told || self.plan.late == Late::All || self.random.random_ratio(1, ONE_IN);
+            if late && !self.plan.delay.is_empty() {
                 let delay = self.random.random_range(self.plan.delay.clone());
                 tokio::time::sleep(Duration::from_millis(delay)).await;
             }
@@ -245,29 +274,26 @@ impl Way<'_> {
             };
             let part = &piece[..piece.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
             self.carried += part.len() as u64;
-            to.write_all(part).await.map_err(|_| Cut)?;
+            to.write_all(part).await.map_err(|_| Cut::PassedOn)?;
             if cut && part.len() as u64 == room {
-                return Err(Cut);
+                return Err(Cut::Planned);
             }
         }
         Ok(())
     }
 }
 
-async fn read(from: &mut ReadHalf<'_>) -> Option<Vec<u8>> {
+/// None at its end.
+async fn read(from: &mut ReadHalf<'_>) -> Result<Option<Vec<u8>>, Cut> {
     let mut chunk = vec![0; CHUNK];
-    match from.read(&mut chunk).await {
-        Ok(0) | Err(_) => None,
-        Ok(count) => {
-            chunk.truncate(count);
-            Some(chunk)
-        }
-    }
+    let count = from.read(&mut chunk).await.map_err(|_| Cut::PassedOn)?;
+    chunk.truncate(count);
+    Ok((count > 0).then_some(chunk))
 }
 
 /// How long an answer is still waited for, once it must not arrive.
-async fn grace(plan: &Plan, unanswered: &mut watch::Receiver<bool>) -> Duration {
-    let told = unanswered.wait_for(|told| *told).await.is_ok();
+async fn grace(plan: &Plan, told: &mut watch::Receiver<bool>) -> Duration {
+    let told = told.wait_for(|told| *told).await.is_ok();
     match plan.end {
         End::Unanswered { grace, .. } if told => grace,
         _ => std::future::pending().await,
@@ -341,7 +367,7 @@ mod tests {
     #[tokio::test]
     async fn a_late_connection_in_crumbs_says_the_same() {
         let proxy = Proxy::start(server().await, 7).await.expect("a proxy");
-        proxy.plan(|_| Plan { delay: 1..3, crumbs: true, end: End::Never });
+        proxy.plan(|_| Plan { delay: 1..3, crumbs: true, ..Plan::CALM });
         let mut stream = TcpStream::connect(proxy.address()).await.expect("connect");
         stream.write_all(b"one\n").await.expect("send");
         let mut answer = [0; 2];

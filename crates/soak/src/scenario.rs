@@ -66,7 +66,8 @@ pub enum Fault {
 /// What of a machine of its own a fault asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Needs {
-    pub(crate) disk: bool,
+    /// Of so much room: as for a disk that is copied whole at each trial, or so many times that.
+    pub(crate) disk: Option<u32>,
     pub(crate) proxy: bool,
 }
 
@@ -140,9 +141,10 @@ impl Fault {
             | Self::TwoServers
             | Self::PausedWorkers
             | Self::Poison => return None,
-            Self::PgCrash | Self::PgRestart | Self::KilledBackends => (false, false),
-            Self::CutConnections | Self::Failover | Self::FailoverAsynchronous => (false, true),
-            Self::DiskFull | Self::BrokenDisk | Self::PowerCut => (true, false),
+            Self::PgCrash | Self::PgRestart | Self::KilledBackends => (None, false),
+            Self::CutConnections | Self::Failover | Self::FailoverAsynchronous => (None, true),
+            Self::BrokenDisk | Self::PowerCut => (Some(1), false),
+            Self::DiskFull => (Some(8), false),
         };
         Some(Needs { disk, proxy })
     }
@@ -154,9 +156,6 @@ impl Fault {
             Self::PgCrash | Self::PgRestart | Self::KilledBackends | Self::Failover | Self::FailoverAsynchronous => {
                 on_postgres
             }
-            // Failing calls are PostgreSQL's own to survive, and its tests'. A full disk ends it, and starting it again is
-            // its operator's business.
-            Self::BrokenDisk | Self::DiskFull => !on_postgres,
             _ => true,
         }
     }

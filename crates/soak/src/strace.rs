@@ -3,7 +3,14 @@
 //! `strace --inject` lets the kernel refuse a call of a program that runs unchanged. It counts in each thread by itself, so
 //! "the n-th" is the n-th of the thread that owns a file: SQLite's own way of testing, n = 1, 2, 3 … until nothing fails.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use rustix::process::Pid;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(1);
 
 /// What a call answers instead of doing its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,28 @@ impl Injection {
     /// What stands before a program's own command line. The program stays our child and strace traces it from the background,
     /// so that a signal to the child is a signal to the program.
     pub(crate) fn prefix(self) -> Vec<String> {
+        let words = ["strace", "-D", "--seccomp-bpf"].map(str::to_owned);
+        words.into_iter().chain(self.options()).collect()
+    }
+
+    /// The same for processes that run already, and for those that they start from now on.
+    pub(crate) fn attach(self, to: &[Pid]) -> anyhow::Result<Tracer> {
+        let mut command = Command::new("strace");
+        // It complains of those that end meanwhile.
+        command.args(self.options()).stdin(Stdio::null()).stderr(Stdio::null());
+        for pid in to {
+            command.args(["-p", &pid.as_raw_nonzero().to_string()]);
+        }
+        let mut tracer = Tracer(command.spawn().context("start strace")?);
+        let started = Instant::now();
+        while !to.iter().all(|pid| is_traced(*pid)) {
+            ensure!(tracer.0.try_wait()?.is_none() && started.elapsed() < PATIENCE, "strace does not trace");
+            std::thread::sleep(POLL);
+        }
+        Ok(tracer)
+    }
+
+    fn options(self) -> [String; 8] {
         let Self { calls, failure, at, onwards } = self;
         let error = match failure {
             Failure::Io => "EIO",
@@ -50,9 +79,23 @@ impl Injection {
         };
         let on = if onwards { "+" } else { "" };
         let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:error={error}:when={at}{on}"));
-        let words = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-        words.map(str::to_owned).to_vec()
+        ["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject].map(str::to_owned)
     }
+}
+
+/// Gone, and what it traced is let go, when dropped.
+pub(crate) struct Tracer(Child);
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait()); // it may have ended with what it traced
+    }
+}
+
+/// One that has ended is nobody's to trace.
+fn is_traced(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("TracerPid:")).is_none_or(|tracer| tracer.trim() != "0")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 --
 -- Each look-up is a `lateral` that the planner cannot dissolve: one probe of the key for each thing asked, whatever it believes. A
 -- plain join, planned while the tables were empty and kept, read the whole table for each batch until the next `analyze`.
--- `@stream` is the row of `asked.stream` and where it stands: postgres.rs has its text.
+-- The row of `asked.stream` stands where its mark is: postgres.rs has the text of both.
 with known_operation as materialized (
     select o.id, o.fingerprint, o.first_position, o.last_position
     from unnest($8::bytea[]) as asked (id)

@@ -1,5 +1,5 @@
-//! Clients that hang up at random moments, while the server's round trips to the database (on SQLite: the clients' own
-//! connections) take 5 to 500 ms. What was begun for them is finished or was never begun, and nothing of it stays behind.
+//! Clients that hang up at random moments, while the server's round trips to the database (on PostgreSQL those of the session that
+//! appends, and some of the others; on SQLite the clients' own) take 5 to 500 ms. What was begun for them is finished or was never begun, and nothing of it stays behind.
 
 use std::time::Duration;
 
@@ -13,22 +13,32 @@ use tokio::{
     time::Instant,
 };
 
+use super::cuts::APPEND;
 use crate::{
     client::{Client, Write},
     load,
-    proxy::{Plan, Proxy},
+    proxy::{Late, Plan, Proxy},
     reader::Readers,
     server::Server,
     stage::Stage,
 };
 
 /// Clients that hang up, at once.
-const AT_ONCE: u64 = 64;
+const AT_ONCE: u64 = 128;
 const DELAY: std::ops::Range<u64> = 5..500;
-/// After its last byte a client stays for so long at most.
-const STAYS: u64 = 1_000;
-/// So many whole requests before the baseline is taken: pools and caches are what they will be.
-const WARM: u64 = 500;
+/// After its last byte a client stays for any part of what a whole request takes just now, so that it leaves at every moment of one. That
+/// is asked by one in so many, who waits for its answer,
+const ASKS: u64 = 16;
+/// for so long at most, and said by the slowest of the last ones; before the first of them it is this.
+const WAITS: Duration = Duration::from_secs(30);
+const STAYS: Duration = Duration::from_secs(1);
+/// A slow one is forgotten like this, answer by answer.
+const FADES: f64 = 0.95;
+/// As many whole requests before the baseline as aborted ones after it, so that what a request leaves in caches is in both; but no
+/// fewer than this, for pools and arenas,
+const WARM_AT_LEAST: u64 = 500;
+/// and no more: every cache is full by then, and nothing that still grows is one.
+const WARM_AT_MOST: u64 = 40_000;
 /// What was left behind may take so long to go.
 const GOES: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(250);
@@ -41,37 +51,43 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let late = behind.as_ref().unwrap_or(&front);
     stage.up([server.url.as_str()]);
 
-    settle_each(stage, (0..WARM).map(|number| write(stage.seed, u64::MAX - number)).collect()).await?;
+    let warm = stage.count.clamp(WARM_AT_LEAST, WARM_AT_MOST);
+    settle_each(stage, (0..warm).map(|number| write(stage.seed, u64::MAX - number)).collect()).await?;
     let before = quiet(stage, &server).await?;
 
-    late.plan(|_| Plan { delay: DELAY, ..Plan::CALM });
+    // Were every session of PostgreSQL late, hardly anybody would get as far as an append within that time.
+    let which = if behind.is_some() { Late::After(APPEND) } else { Late::All };
+    late.plan(move |_| Plan { delay: DELAY, late: which, ..Plan::CALM });
     late.reset_all();
-    let mut aborted = Vec::new();
+    let mut left = Gone { writes: vec![], hung_up: 0, whole: STAYS };
     let mut clients = JoinSet::new();
     let ledgers = (0..AT_ONCE).map(|number| stage.client(&format!("leaves-{number}"), false));
     let mut free = ledgers.collect::<anyhow::Result<Vec<Client>>>()?;
-    for number in 0..stage.count {
-        if !stage.goes_on() {
-            break;
-        }
+    let mut numbers = 0..;
+    while left.hung_up < stage.count
+        && stage.goes_on()
+        && let Some(number) = numbers.next()
+    {
         let client = match free.pop() {
             Some(client) => client,
-            None => gone(clients.join_next().await, &mut aborted)?,
+            None => left.take(clients.join_next().await)?,
         };
-        clients.spawn(leave(client, front.address(), write(stage.seed, number), stage.seed ^ number));
+        let seed = stage.seed ^ number;
+        let stays = (number % ASKS > 0).then(|| left.whole.mul_f64(StdRng::seed_from_u64(seed).random()));
+        clients.spawn(leave(client, front.address(), write(stage.seed, number), stays, seed));
     }
-    while let Some(left) = clients.join_next().await {
-        gone(Some(left), &mut aborted)?;
+    while let Some(client) = clients.join_next().await {
+        left.take(Some(client))?;
     }
-    stage.fault("aborts", format!("{} requests", aborted.len()))?;
+    let Gone { writes, hung_up, .. } = left;
+    stage.fault("aborts", format!("{hung_up} requests"))?;
     late.plan(|_| Plan::CALM);
     late.reset_all();
 
-    let count = aborted.len() as u64;
-    settle_each(stage, aborted).await?;
+    settle_each(stage, writes).await?;
     residue(stage, &server, &before).await?;
     stage.settle_on(server, None, readers).await?;
-    Ok(count)
+    Ok(hung_up)
 }
 
 fn write(seed: u64, number: u64) -> Write {
@@ -79,34 +95,52 @@ fn write(seed: u64, number: u64) -> Write {
     if number.is_multiple_of(2) { Write::open311(&mut random) } else { Write::native(&mut random) }
 }
 
-type Left = anyhow::Result<(Client, Write)>;
-
-fn gone(left: Option<Result<Left, tokio::task::JoinError>>, aborted: &mut Vec<Write>) -> anyhow::Result<Client> {
-    let (client, write) = left.context("there are clients")?.context("a client stopped")??;
-    aborted.push(write);
-    Ok(client)
+/// Those who left.
+struct Gone {
+    /// Theirs, whatever became of it.
+    writes: Vec<Write>,
+    /// How many of them had no answer.
+    hung_up: u64,
+    /// What a whole request takes.
+    whole: Duration,
 }
 
-/// Sends a request, or the beginning of one, stays a while, and hangs up without a word.
-async fn leave(client: Client, to: std::net::SocketAddr, write: Write, seed: u64) -> Left {
-    let mut random = StdRng::seed_from_u64(seed);
+/// Whoever left, of what, and when it was answered, if it was.
+type Left = anyhow::Result<(Client, Write, Option<Duration>)>;
+
+impl Gone {
+    fn take(&mut self, left: Option<Result<Left, tokio::task::JoinError>>) -> anyhow::Result<Client> {
+        let (client, write, answered) = left.context("there are clients")?.context("a client stopped")??;
+        self.writes.push(write);
+        match answered {
+            Some(took) => self.whole = took.max(self.whole.mul_f64(FADES)),
+            None => self.hung_up += 1,
+        }
+        Ok(client)
+    }
+}
+
+/// Sends a request, or the beginning of one, stays a while, and hangs up without a word. Without `stays` it sends all of it and waits for the answer.
+async fn leave(client: Client, to: std::net::SocketAddr, write: Write, stays: Option<Duration>, seed: u64) -> Left {
+    let mut random = StdRng::seed_from_u64(seed.rotate_left(32));
     let bytes = client.bytes(&write);
-    let sent = if random.random_bool(0.1) { random.random_range(0..bytes.len()) } else { bytes.len() };
-    let stays = Duration::from_millis(random.random_range(0..STAYS));
+    let part = stays.is_some() && random.random_bool(0.1);
+    let sent = if part { random.random_range(0..bytes.len()) } else { bytes.len() };
     client.announce(&write)?;
     let mut stream = TcpStream::connect(to).await.context("connect")?;
     // Without a farewell: the server learns of it by a reset.
     stream.set_zero_linger().context("connect")?;
-    let mut nobody_listens = [0; 1_024];
+    let begun = Instant::now();
     let talk = async {
         stream.write_all(&bytes[..sent]).await?;
-        while stream.read(&mut nobody_listens).await? > 0 {}
-        std::io::Result::Ok(())
+        stream.read(&mut [0; 1_024]).await
     };
-    let _ = tokio::time::timeout(stays, talk).await;
+    let answered =
+        tokio::time::timeout(stays.unwrap_or(WAITS), talk).await.is_ok_and(|heard| heard.is_ok_and(|count| count > 0));
+    let took = answered.then(|| begun.elapsed());
     drop(stream);
     client.unknown(&write, None, false, "hung up")?;
-    Ok((client, write))
+    Ok((client, write, took))
 }
 
 /// Repeats each until it is definite.
@@ -119,7 +153,12 @@ async fn settle_each(stage: &Stage, writes: Vec<Write>) -> anyhow::Result<()> {
         let (mut urls, part) = (stage.urls(), part.to_vec());
         tasks.spawn(async move {
             for write in part {
+                let begun = Instant::now();
                 load::settle(&client, &mut urls, &mut random, &write).await?;
+                // The next would fare no better. They stay unknown, and that is found.
+                if begun.elapsed() >= load::PATIENCE {
+                    break;
+                }
             }
             anyhow::Ok(())
         });

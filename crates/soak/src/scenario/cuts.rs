@@ -81,4 +81,4 @@ fn of_server(number: u64) -> Plan {
 }
 
 /// Only the statement that appends carries a kind towards PostgreSQL.
-const APPEND: &[u8] = b"request.submitted";
+pub(super) const APPEND: &[u8] = b"request.submitted";

@@ -8,10 +8,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::power;
 use crate::{
     load::Load,
+    postgres::Stop,
     reader::Readers,
     server::Server,
     stage::Stage,
-    strace::{Failure, Injection},
+    strace::{Failure, Injection, Tracer},
 };
 
 const CLIENTS: usize = 8;
@@ -37,9 +38,16 @@ pub(super) async fn full(stage: &mut Stage) -> anyhow::Result<u64> {
         stage.fault("disk-full", format!("{left} KiB left, for {lasts} ms"))?;
         let ballast = stage.machine()?.disk()?.fill(left)?;
         tokio::time::sleep(Duration::from_millis(lasts)).await;
-        // What can be read needs no room.
-        stage.reads(&server.url).await.context("read while the disk is full")?;
+        // What can be read needs no room, but PostgreSQL ends where it cannot write ahead, and its operator starts it again.
+        let cluster = stage.machine()?.cluster.is_some();
+        if !cluster {
+            stage.reads(&server.url).await.context("read while the disk is full")?;
+        }
         drop(ballast);
+        if cluster {
+            let cluster = stage.machine()?.cluster()?;
+            tokio::task::block_in_place(|| cluster.revive()).context("start PostgreSQL again")?;
+        }
         stage.recovers("first append after the disk had room again", Instant::now(), HEALS).await?;
         trials += 1;
     }
@@ -47,8 +55,8 @@ pub(super) async fn full(stage: &mut Stage) -> anyhow::Result<u64> {
     Ok(trials)
 }
 
-/// Each server lives with one failing call and ends in a power cut: whatever it acknowledged on the word of a flush that
-/// never happened is then missing.
+/// Each server, or the PostgreSQL beneath it, lives with one failing call and ends in a power cut: whatever was acknowledged on the
+/// word of a flush that never happened is then missing.
 pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
     let load = Load::start(stage, CLIENTS)?;
     let (mut trials, mut served) = (0, 0);
@@ -56,15 +64,18 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
         let injection = injection(stage.seed.wrapping_add(trials));
         stage.fault("broken-disk", format!("{injection:?}"))?;
         let readers = Readers::start(stage, READERS)?;
-        let site = stage.site.behind(injection.prefix());
-        // One that cannot even start, or hangs in repetitions, acknowledges nothing.
-        if let Ok(Ok(server)) = tokio::time::timeout(STARTS, Server::start(&site, "broken", &["serve"], &[])).await {
+        // What cannot even start, or hangs in repetitions, acknowledges nothing.
+        let broken = tokio::time::timeout(STARTS, serve_on_broken_disk(stage, injection)).await;
+        if let Ok(Ok((server, _tracer))) = broken {
             stage.up([server.url.as_str()]);
             tokio::time::sleep(BROKEN).await;
             power::cut(stage, server, readers).await?;
             served += 1;
         } else {
             readers.abandon().await;
+            if let Some(cluster) = &mut stage.machine()?.cluster {
+                tokio::task::block_in_place(|| cluster.stop(Stop::Immediate).and_then(|()| cluster.start()))?;
+            }
         }
         trials += 1;
     }
@@ -72,6 +83,17 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
     let readers = Readers::start(stage, READERS)?;
     stage.settle(Some(load), readers).await?;
     Ok(trials)
+}
+
+/// The disk breaks beneath a server that starts, or beneath a PostgreSQL that runs already: it flushes while it starts, and would not.
+async fn serve_on_broken_disk(stage: &mut Stage, injection: Injection) -> anyhow::Result<(Server, Option<Tracer>)> {
+    let cluster = stage.machine()?.cluster.as_ref();
+    let tracer = cluster.map(|cluster| tokio::task::block_in_place(|| cluster.injure(injection))).transpose()?;
+    let site = match tracer {
+        Some(_) => stage.site.clone(),
+        None => stage.site.behind(injection.prefix()),
+    };
+    Ok((Server::start(&site, "broken", &["serve"], &[]).await?, tracer))
 }
 
 /// All of them in turn: every call, both errors, once and for ever, n = 1, 2, 3 …
