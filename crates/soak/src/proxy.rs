@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 const CHUNK: usize = 16 * 1024;
 /// Late among those that are only now and then.
-const ONE_IN: u32 = 20;
+const ONE_IN: u32 = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toward {
@@ -54,7 +54,7 @@ pub(crate) enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Late {
     All,
-    /// All of them once the client has sent this text, one in twenty before.
+    /// All of them once the client has sent this text, one in a hundred before.
     After(&'static [u8]),
 }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Clients that hang up, at once.
-const AT_ONCE: u64 = 128;
+const AT_ONCE: u64 = 512;
 const DELAY: std::ops::Range<u64> = 5..500;
 /// After its last byte a client stays for any part of what a whole request takes just now, so that it leaves at every moment of one. That
 /// is asked by one in so many, who waits for its answer,
@@ -34,8 +34,10 @@ const WAITS: Duration = Duration::from_secs(30);
 const STAYS: Duration = Duration::from_secs(1);
 /// A slow one is forgotten like this, answer by answer.
 const FADES: f64 = 0.95;
-/// As many whole requests before the baseline as aborted ones after it, so that what a request leaves in caches is in both; but no
-/// fewer than this, for pools and arenas,
+/// For each request that will be aborted, whole ones before the baseline: it is sent, sent again until it is definite, and so is now and
+/// then one that was answered. What requests leave in caches is then in both;
+const WARM: u64 = 3;
+/// with no fewer than this, for pools and arenas,
 const WARM_AT_LEAST: u64 = 500;
 /// and no more: every cache is full by then, and nothing that still grows is one.
 const WARM_AT_MOST: u64 = 40_000;
@@ -51,7 +53,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let late = behind.as_ref().unwrap_or(&front);
     stage.up([server.url.as_str()]);
 
-    let warm = stage.count.clamp(WARM_AT_LEAST, WARM_AT_MOST);
+    let warm = (WARM * stage.count).clamp(WARM_AT_LEAST, WARM_AT_MOST);
     settle_each(stage, (0..warm).map(|number| write(stage.seed, u64::MAX - number)).collect()).await?;
     let before = quiet(stage, &server).await?;
 
