@@ -1,5 +1,6 @@
-//! Clients that hang up at random moments, while the server's round trips to the database (on PostgreSQL those of the session that
-//! appends, and some of the others; on SQLite the clients' own) take 5 to 500 ms. What was begun for them is finished or was never begun, and nothing of it stays behind.
+//! Clients that hang up at random moments, while round trips take 5 to 500 ms: on PostgreSQL those of the session that appends
+//! and some of the others, on SQLite the clients' own. What was begun for them is finished or was never begun, and nothing of
+//! it stays behind.
 
 use std::time::Duration;
 
@@ -23,23 +24,23 @@ use crate::{
     stage::Stage,
 };
 
-/// Clients that hang up, at once.
+/// Clients that hang up, at once; a quarter of all of them where those are fewer.
 const AT_ONCE: u64 = 512;
 const DELAY: std::ops::Range<u64> = 5..500;
-/// After its last byte a client stays for any part of what a whole request takes just now, so that it leaves at every moment of one. That
-/// is asked by one in so many, who waits for its answer,
-const ASKS: u64 = 16;
-/// for so long at most, and said by the slowest of the last ones; before the first of them it is this.
-const WAITS: Duration = Duration::from_secs(30);
-const STAYS: Duration = Duration::from_secs(1);
-/// A slow one is forgotten like this, answer by answer.
+/// One client in so many waits for its answer: the slowest of the last answers says how long a whole request takes just now. The others
+/// stay for a random part of that after their last byte, so that they leave at every moment of a request.
+const WAITS: u64 = 16;
+const WAITS_AT_MOST: Duration = Duration::from_secs(30);
+/// What a whole request takes, before anybody was answered.
+const UNTIL_TOLD: Duration = Duration::from_secs(1);
+/// How fast a slow answer is forgotten, answer by answer.
 const FADES: f64 = 0.95;
-/// For each request that will be aborted, whole ones before the baseline: it is sent, sent again until it is definite, and so is now and
-/// then one that was answered. What requests leave in caches is then in both;
+/// Whole requests before the baseline, for each that will be aborted, so that what requests leave in caches is in both. An aborted one
+/// is sent, and sent again until it is definite; so is now and then one that was answered.
 const WARM: u64 = 3;
-/// with no fewer than this, for pools and arenas,
+/// Pools and arenas want some in any case.
 const WARM_AT_LEAST: u64 = 500;
-/// and no more: every cache is full by then, and nothing that still grows is one.
+/// Every cache is full by then: what still grows is none.
 const WARM_AT_MOST: u64 = 40_000;
 /// What was left behind may take so long to go.
 const GOES: Duration = Duration::from_mins(1);
@@ -54,16 +55,17 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     stage.up([server.url.as_str()]);
 
     let warm = (WARM * stage.count).clamp(WARM_AT_LEAST, WARM_AT_MOST);
-    settle_each(stage, (0..warm).map(|number| write(stage.seed, u64::MAX - number)).collect()).await?;
+    let at_once = AT_ONCE.min(stage.count.div_ceil(4));
+    settle_each(stage, at_once, (0..warm).map(|number| write(stage.seed, u64::MAX - number)).collect()).await?;
     let before = quiet(stage, &server).await?;
 
     // Were every session of PostgreSQL late, hardly anybody would get as far as an append within that time.
     let which = if behind.is_some() { Late::After(APPEND) } else { Late::All };
     late.plan(move |_| Plan { delay: DELAY, late: which, ..Plan::CALM });
     late.reset_all();
-    let mut left = Gone { writes: vec![], hung_up: 0, whole: STAYS };
+    let mut left = Gone { writes: vec![], hung_up: 0, whole: UNTIL_TOLD };
     let mut clients = JoinSet::new();
-    let ledgers = (0..AT_ONCE).map(|number| stage.client(&format!("leaves-{number}"), false));
+    let ledgers = (0..at_once).map(|number| stage.client(&format!("leaves-{number}"), false));
     let mut free = ledgers.collect::<anyhow::Result<Vec<Client>>>()?;
     let mut numbers = 0..;
     while left.hung_up < stage.count
@@ -75,7 +77,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
             None => left.take(clients.join_next().await)?,
         };
         let seed = stage.seed ^ number;
-        let stays = (number % ASKS > 0).then(|| left.whole.mul_f64(StdRng::seed_from_u64(seed).random()));
+        let stays = (number % WAITS > 0).then(|| left.whole.mul_f64(StdRng::seed_from_u64(seed).random()));
         clients.spawn(leave(client, front.address(), write(stage.seed, number), stays, seed));
     }
     while let Some(client) = clients.join_next().await {
@@ -86,7 +88,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     late.plan(|_| Plan::CALM);
     late.reset_all();
 
-    settle_each(stage, writes).await?;
+    settle_each(stage, at_once, writes).await?;
     residue(stage, &server, &before).await?;
     stage.settle_on(server, None, readers).await?;
     Ok(hung_up)
@@ -122,7 +124,8 @@ impl Gone {
     }
 }
 
-/// Sends a request, or the beginning of one, stays a while, and hangs up without a word. Without `stays` it sends all of it and waits for the answer.
+/// Sends a request, or the beginning of one, stays a while, and hangs up without a word. Without `stays` it sends all of it and
+/// waits for the answer.
 async fn leave(client: Client, to: std::net::SocketAddr, write: Write, stays: Option<Duration>, seed: u64) -> Left {
     let mut random = StdRng::seed_from_u64(seed.rotate_left(32));
     let bytes = client.bytes(&write);
@@ -137,8 +140,9 @@ async fn leave(client: Client, to: std::net::SocketAddr, write: Write, stays: Op
         stream.write_all(&bytes[..sent]).await?;
         stream.read(&mut [0; 1_024]).await
     };
-    let answered =
-        tokio::time::timeout(stays.unwrap_or(WAITS), talk).await.is_ok_and(|heard| heard.is_ok_and(|count| count > 0));
+    let answered = tokio::time::timeout(stays.unwrap_or(WAITS_AT_MOST), talk)
+        .await
+        .is_ok_and(|heard| heard.is_ok_and(|count| count > 0));
     let took = answered.then(|| begun.elapsed());
     drop(stream);
     client.unknown(&write, None, false, "hung up")?;
@@ -146,9 +150,9 @@ async fn leave(client: Client, to: std::net::SocketAddr, write: Write, stays: Op
 }
 
 /// Repeats each until it is definite.
-async fn settle_each(stage: &Stage, writes: Vec<Write>) -> anyhow::Result<()> {
+async fn settle_each(stage: &Stage, clients: u64, writes: Vec<Write>) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
-    let parts = writes.len().div_ceil(AT_ONCE as usize).max(1);
+    let parts = writes.len().div_ceil(clients as usize).max(1);
     for (number, part) in writes.chunks(parts).enumerate() {
         let client = stage.client(&format!("settles-{number}"), true)?;
         let mut random = StdRng::seed_from_u64(stage.seed ^ number as u64);
