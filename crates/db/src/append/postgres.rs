@@ -9,7 +9,37 @@ use super::{Batch, Bytes32, Committed, EventRow, Facts, HeadRow, OperationRow, S
 use crate::postgres::{BY_KEY, Options, Session};
 use crate::{DbError, Row};
 
-static COMMIT: LazyLock<String> = LazyLock::new(|| include_str!("postgres.sql").replace("@stream", STREAM));
+/// What a batch may do without: the name of those lines of the text, and whether the batch has any of it.
+type Part = (&'static str, fn(&Batch<'_>) -> bool);
+const PARTS: [Part; 5] = [
+    ("operations", |batch| !batch.operations.is_empty()),
+    ("events", |batch| !batch.unknown_events.is_empty()),
+    ("assumed", |batch| !batch.assumed.is_empty()),
+    ("new", |batch| !batch.new_streams.is_empty()),
+    ("hidden", |batch| !batch.hidden_streams.is_empty()),
+];
+
+/// One text for each set of [`PARTS`], the first of them the lowest bit: the server pays for each node of a plan, whether it has
+/// anything to do or not.
+static COMMIT: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let whole = include_str!("postgres.sql").replace("@stream", STREAM);
+    (0..1 << PARTS.len()).map(|set| with_parts(&whole, set)).collect()
+});
+
+fn with_parts(whole: &str, set: usize) -> String {
+    let mut left_out = false;
+    let lines = whole.lines().filter(|line| {
+        let mark = line.strip_prefix("-- ");
+        if let Some(part) = PARTS.iter().position(|(name, _)| mark == Some(name)) {
+            left_out = set & 1 << part == 0;
+        } else if mark == Some("end") {
+            left_out = false;
+        }
+        !left_out
+    });
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
 static LOAD: LazyLock<String> = LazyLock::new(|| include_str!("postgres_load.sql").replace("@stream", STREAM));
 /// What both know as `@stream`.
 const STREAM: &str = "
@@ -21,6 +51,43 @@ const STREAM: &str = "
     from stream
     where log = $1 and name = asked.stream
     limit 1";
+/// Of the parameters of each [`COMMIT`], as wide as they are in the program: one that a text leaves out has no other way to be known.
+const TYPES: [Type; 32] = [
+    Type::INT8,
+    Type::UUID,
+    Type::INT8,
+    Type::BYTEA,
+    Type::INT8,
+    Type::BYTEA,
+    Type::TIMESTAMPTZ,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::UUID_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::UUID_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT4_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT8_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BOOL_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BOOL_ARRAY,
+];
+/// The log's number is wider in the program than in its column; all else is cast, or as wide.
+const LOG: [Type; 1] = [Type::INT8];
 const HASH_AT: &str = "select hash from event where log = $1 and position = $2";
 
 /// A peer that fell silent is given up after this; the writer then asks again on a new connection.
@@ -54,9 +121,11 @@ impl Own {
         });
         let [new, hidden] = &streams;
         let log = self.log;
+        let set = PARTS.iter().rev().fold(0, |set, (_, has)| set << 1 | usize::from(has(batch)));
         let rows = self
             .fetch(
-                &COMMIT,
+                &COMMIT[set],
+                &TYPES,
                 &[
                     &log,
                     &expected.epoch,
@@ -113,6 +182,7 @@ impl Own {
         let rows = self
             .fetch(
                 &LOAD,
+                &LOG,
                 &[
                     &log,
                     &column(&wanted.operations, |id| &id[..]),
@@ -134,7 +204,7 @@ impl Own {
 
     pub(super) async fn hash_at(&mut self, position: i64) -> Result<Option<Bytes32>, DbError> {
         let log = self.log;
-        let rows = self.fetch(HASH_AT, &[&log, &position]).await?;
+        let rows = self.fetch(HASH_AT, &LOG, &[&log, &position]).await?;
         rows.first().map(|row| Row::Postgres(row).bytes32(0)).transpose()
     }
 
@@ -142,6 +212,7 @@ impl Own {
     async fn fetch(
         &mut self,
         text: &str,
+        types: &[Type],
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<tokio_postgres::Row>, DbError> {
         let asked = async {
@@ -149,8 +220,7 @@ impl Own {
                 Some(session) => session,
                 None => Session::connect(&self.options).await?,
             };
-            // The log is wider in the program than in its column; all else is cast, or as wide.
-            let rows = session.rows(text, &[Type::INT8], parameters).await?;
+            let rows = session.rows(text, types, parameters).await?;
             Ok::<_, DbError>((rows, session))
         };
         let (rows, session) = tokio::time::timeout(SILENCE, asked).await.map_err(|_| DbError::Silent)??;
@@ -191,4 +261,20 @@ fn read<'r>(row: &'r tokio_postgres::Row, facts: &mut Facts) -> Result<Option<Ro
         _ => return Ok(Some(row)),
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_the_parts_of_its_set_and_no_other() {
+        let names = ["known_operation", "known_event", "wrong_stream", "new_stream", "hidden_stream"];
+        for (set, text) in COMMIT.iter().enumerate() {
+            for (part, name) in names.into_iter().enumerate() {
+                let (has, wanted) = (text.contains(name), set & 1 << part != 0);
+                assert_eq!(has, wanted, "{name} in the text of set {set:05b}:\n{text}");
+            }
+        }
+    }
 }
