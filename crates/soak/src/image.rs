@@ -98,7 +98,7 @@ impl Disk {
             match rustix::fs::fallocate(&ballast, rustix::fs::FallocateFlags::empty(), 0, length) {
                 // Others write: the room that was free a moment ago is theirs.
                 Err(rustix::io::Errno::NOSPC) => {}
-                taken => break taken.context("take the room")?,
+                answer => break answer.context("take the room")?,
             }
         }
         Ok(Ballast(file))

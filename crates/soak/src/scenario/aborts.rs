@@ -67,11 +67,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut clients = JoinSet::new();
     let ledgers = (0..at_once).map(|number| stage.client(&format!("leaves-{number}"), false));
     let mut free = ledgers.collect::<anyhow::Result<Vec<Client>>>()?;
-    let mut numbers = 0..;
-    while left.hung_up < stage.count
-        && stage.goes_on()
-        && let Some(number) = numbers.next()
-    {
+    for number in 0.. {
+        if left.hung_up >= stage.count || !stage.goes_on() {
+            break;
+        }
         let client = match free.pop() {
             Some(client) => client,
             None => left.take(clients.join_next().await)?,

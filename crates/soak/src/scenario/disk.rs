@@ -39,13 +39,11 @@ pub(super) async fn full(stage: &mut Stage) -> anyhow::Result<u64> {
         let ballast = stage.machine()?.disk()?.fill(left)?;
         tokio::time::sleep(Duration::from_millis(lasts)).await;
         // What can be read needs no room, but PostgreSQL ends where it cannot write ahead, and its operator starts it again.
-        let cluster = stage.machine()?.cluster.is_some();
-        if !cluster {
+        if stage.machine()?.cluster.is_none() {
             stage.reads(&server.url).await.context("read while the disk is full")?;
         }
         drop(ballast);
-        if cluster {
-            let cluster = stage.machine()?.cluster()?;
+        if let Some(cluster) = &mut stage.machine()?.cluster {
             tokio::task::block_in_place(|| cluster.revive()).context("start PostgreSQL again")?;
         }
         stage.recovers("first append after the disk had room again", Instant::now(), HEALS).await?;
