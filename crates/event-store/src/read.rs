@@ -45,6 +45,19 @@ pub(crate) fn stream(log: i32, stream: &str, from: From, direction: Direction, l
     Statement::new(sql, values).by_key()
 }
 
+pub(crate) fn whole_stream(log: i32, stream: &str, until: i64) -> Statement {
+    let sql = concat!(
+        "select ",
+        record_columns!("cast($2 as text)"),
+        " from event e
+        where e.log = $1
+            and e.stream = (select first_position from stream where log = $1 and name = $2)
+            and e.position <= $3
+        order by e.revision"
+    );
+    Statement::new(sql, vec![log.into(), stream.into(), until.into()]).by_key()
+}
+
 /// Any text of a filtered read is a pair: the lists travel as JSON, whose functions each database names its own way.
 macro_rules! filtered {
     ($columns:expr, $range:literal, $or:literal, $tail:literal, $prefixes:literal, $kinds:literal) => {
@@ -237,6 +250,7 @@ pub fn statements() -> Vec<Statement> {
         scan(1, 0, &some),
         scan_all(1, 0),
         scan_streams(1, 1),
+        whole_stream(1, "a-b", 1),
         head(1),
         hash_at(1, 1),
         stream_status(1, "a-b"),

@@ -179,6 +179,11 @@ impl EventStore {
         Ok(self.0.db.fetch_all(read::stream(self.0.log, stream, from, direction, limit)).await?)
     }
 
+    /// A stream's events up to a position of the log, hidden ones too.
+    pub async fn read_whole_stream(&self, stream: &str, until: i64) -> Result<Vec<Record>, StoreError> {
+        Ok(self.0.db.fetch_all(read::whole_stream(self.0.log, stream, until)).await?)
+    }
+
     /// The log's events, hidden ones too, the position `from` included.
     pub async fn read_log(
         &self,

@@ -1,6 +1,6 @@
 //! One run of events into one read model: rows and checkpoint in one transaction.
 //!
-//! The rows of the touched scopes are loaded before the transaction: they change only together with the checkpoint, so
+//! The rows of the touched scopes that were there before the run are loaded before the transaction: they change only together with the checkpoint, so
 //! the compare-and-swap that opens the transaction proves that they are still what was loaded, however long this worker
 //! slept. Who loses the swap has changed nothing and reads the checkpoint again.
 
@@ -11,7 +11,7 @@ use db::{DbError, OnConflict, Tx, Value};
 use crate::{
     Difference, Generation, Projection, Shape, Tables,
     delivery::{Delivered, explain},
-    fold::{self, Folded},
+    fold::{self, Folded, Scopes},
     generation, model,
     seam::Shelf,
 };
@@ -87,9 +87,10 @@ async fn attempt<P: Projection>(
     part: &[Delivered],
 ) -> Result<Attempt, DbError> {
     let Some(last) = part.last() else { return Ok(Attempt::Moved(from.clone())) };
-    let scopes = fold::scopes::<P>(part);
-    let loaded = if scopes.is_empty() { HashMap::new() } else { shelf.load(from, &scopes).await? };
-    let folded = match fold::fold::<P>(loaded, part) {
+    let scopes = Scopes::of::<P>(part);
+    let loaded = if scopes.known.is_empty() { HashMap::new() } else { shelf.load(from, &scopes.known).await? };
+    let past = if scopes.looked_back.is_empty() { Vec::new() } else { shelf.past(from, &scopes.looked_back).await? };
+    let folded = match fold::fold::<P>(loaded, &past, part) {
         Ok(folded) => folded,
         Err(poison) => return Ok(Attempt::Poisoned(poison)),
     };
@@ -140,6 +141,8 @@ async fn count(tx: &mut Tx, shape: &Shape, table: &str, cells: Vec<Vec<Value>>) 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use event_store::{Append, EventStore, Expected, NewEvent, Write};
     use futures_util::FutureExt;
     use proptest::prelude::*;
@@ -148,9 +151,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        Cell, ReadModels, Rows,
+        Cell, Memory, ReadModels, Rows,
+        deadline_queue::DeadlineQueue,
         delivery::Content,
         log_page,
+        person_history::PersonHistory,
+        planning_base::PlanningBase,
+        public_requests::PublicRequests,
+        request_timeline::RequestTimeline,
         statistics::{DailyCell, Statistics},
         story::{recorded, woven},
     };
@@ -166,7 +174,7 @@ mod tests {
             let from = models.current::<Statistics>().await.expect("a generation");
             let page = log_page::after(&store, 0).await.expect("a page");
 
-            let folded = fold::fold::<Statistics>(HashMap::new(), &page.run).expect("a fold");
+            let folded = fold::fold::<Statistics>(HashMap::new(), &[], &page.run).expect("a fold");
             let last = page.run.last().expect("an event");
             let to = Generation { position: last.position, hash: Some(last.hash), ..from.clone() };
             let crash = read
@@ -185,9 +193,9 @@ mod tests {
             assert_eq!(models.position().await.expect("a position"), 0);
 
             // Folded again, then delivered again from the old checkpoint: the second changes nothing.
-            let first = apply::<Statistics>(&read, &from, &page.run).await.expect("an answer");
+            let first = apply::<Statistics>(&models, &from, &page.run).await.expect("an answer");
             assert!(matches!(first, Applied::Moved(_)));
-            let again = apply::<Statistics>(&read, &from, &page.run).await.expect("an answer");
+            let again = apply::<Statistics>(&models, &from, &page.run).await.expect("an answer");
             assert!(matches!(again, Applied::Lost));
             let report = crate::check(&models, &mut |_| {}).await.expect("a report");
             assert!(report.agrees(), "{report:?}");
@@ -210,57 +218,101 @@ mod tests {
     }
 
     /// A database in memory, as far as batches can tell.
-    #[derive(Default)]
-    struct Held {
-        rows: Vec<<Statistics as Projection>::Tables>,
-        scopes: HashMap<String, usize>,
-        cells: HashMap<String, Vec<i64>>,
+    struct Held<P: Projection> {
+        /// What a load would hand out, before it forgets that it was ever written.
+        scopes: HashMap<String, P::Tables>,
+        /// As written: table and key, then the line.
+        rows: BTreeMap<(&'static str, String), String>,
+        cells: BTreeMap<String, Vec<i64>>,
+        told: Vec<Delivered>,
+        reload: fn(&P::Tables) -> P::Tables,
     }
 
-    impl Held {
+    impl<P: Projection> Held<P> {
+        fn new(reload: fn(&P::Tables) -> P::Tables) -> Self {
+            let (scopes, rows, cells) = (HashMap::new(), BTreeMap::new(), BTreeMap::new());
+            Self { scopes, rows, cells, told: Vec::new(), reload }
+        }
+
+        /// What stands in the end if the events come in batches of these sizes.
+        fn told(mut self, events: &[Delivered], sizes: impl IntoIterator<Item = usize>) -> Self {
+            let mut rest = events;
+            for size in sizes {
+                let (batch, later) = rest.split_at(size.min(rest.len()));
+                self.fold(batch);
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            self.cells.retain(|_, counters| counters.iter().any(|counter| *counter != 0));
+            self
+        }
+
         fn fold(&mut self, batch: &[Delivered]) {
-            let before = self.load(batch);
-            let folded = fold::fold::<Statistics>(before, batch).unwrap_or_else(|poison| panic!("{poison:?}"));
+            let Scopes { known, looked_back } = Scopes::of::<P>(batch);
+            let loaded =
+                known.iter().filter_map(|scope| Some(((*scope).to_owned(), (self.reload)(self.scopes.get(*scope)?))));
+            let is_past = |record: &&Delivered| {
+                record.event(P::READS).is_some_and(|event| looked_back.contains(&event.stream.as_str()))
+            };
+            let past: Vec<Delivered> = self.told.iter().filter(is_past).cloned().collect();
+            let folded = fold::fold::<P>(loaded.collect(), &past, batch).unwrap_or_else(|poison| panic!("{poison:?}"));
+            self.write(folded);
+            for event in batch.iter().filter_map(|record| record.event(P::READS)) {
+                P::fold(self.scopes.entry(event.stream.clone()).or_default(), event);
+            }
+            self.told.extend_from_slice(batch);
+        }
+
+        fn write(&mut self, folded: Folded) {
+            for (shape, changed) in P::Tables::SHAPES.iter().zip(folded.tables) {
+                for key in changed.deleted {
+                    assert!(self.rows.remove(&(shape.table, shape.key_text(&key))).is_some(), "no row {key:?}");
+                }
+                for row in changed.written {
+                    self.rows.insert((shape.table, shape.key_text(&row)), shape.line(&row));
+                }
+            }
             for cell in folded.cells {
-                let key = <DailyCell as crate::Row>::SHAPE.key_text(&cell);
-                let counters = self.cells.entry(key).or_insert_with(|| vec![0; 6]);
-                for (counter, added) in counters.iter_mut().zip(&cell[6..]) {
-                    if let db::Value::Int(Some(added)) = added {
+                let (key, added) = cell.split_at(<P::Cell as crate::Row>::SHAPE.key);
+                let key = <P::Cell as crate::Row>::SHAPE.key_text(key);
+                let counters = self.cells.entry(key).or_insert_with(|| vec![0; added.len()]);
+                for (counter, added) in counters.iter_mut().zip(added) {
+                    if let Value::Int(Some(added)) = added {
                         *counter += added;
                     }
                 }
             }
-            for record in batch {
-                let Some(event) = record.event(Statistics::READS) else { continue };
-                let place = *self.scopes.entry(event.stream.clone()).or_insert_with(|| {
-                    self.rows.push(Default::default());
-                    self.rows.len() - 1
-                });
-                Statistics::fold(&mut self.rows[place], event);
-            }
-        }
-
-        /// Rows as a database would hand them out: with no memory of having been written.
-        fn load(&self, batch: &[Delivered]) -> HashMap<String, <Statistics as Projection>::Tables> {
-            let known = fold::scopes::<Statistics>(batch).into_iter().filter_map(|scope| {
-                let (requests, promises) = &self.rows[*self.scopes.get(scope)?];
-                Some((scope.to_owned(), (reloaded(requests), reloaded(promises))))
-            });
-            known.collect()
-        }
-
-        fn counted(mut self) -> Vec<(String, Vec<i64>)> {
-            self.cells.retain(|_, counters| counters.iter().any(|counter| *counter != 0));
-            let mut cells: Vec<_> = self.cells.into_iter().collect();
-            cells.sort();
-            cells
         }
     }
 
+    /// Rows as a database would hand them out: with no memory of having been written.
     fn reloaded<R: crate::Row>(rows: &Rows<R>) -> Rows<R> {
         let mut fresh = Rows::default();
         rows.iter().cloned().for_each(|row| fresh.load(row));
         fresh
+    }
+
+    /// Beside rows: what was only remembered is gone.
+    fn forgotten<R: crate::Row, M>((rows, _): &(Rows<R>, Memory<M>)) -> (Rows<R>, Memory<M>) {
+        (reloaded(rows), Memory::default())
+    }
+
+    fn pair<A: crate::Row, B: crate::Row>((a, b): &(Rows<A>, Rows<B>)) -> (Rows<A>, Rows<B>) {
+        (reloaded(a), reloaded(b))
+    }
+
+    fn assert_batches_do_not_matter<P: Projection>(
+        reload: fn(&P::Tables) -> P::Tables,
+        events: &[Delivered],
+        sizes: &[usize],
+    ) -> Result<(), TestCaseError> {
+        let whole = Held::<P>::new(reload).told(events, [events.len()]);
+        let parts = Held::<P>::new(reload).told(events, sizes.iter().copied().cycle());
+        prop_assert_eq!(whole.rows, parts.rows, "{}", P::NAME);
+        prop_assert_eq!(whole.cells, parts.cells, "{}", P::NAME);
+        Ok(())
     }
 
     fn delivered(requests: u128, seed: u64) -> Vec<Delivered> {
@@ -275,20 +327,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counters_are_the_same_whatever_the_batches(seed: u64, sizes in prop::collection::vec(1_usize..40, 1..60)) {
+        fn rows_and_counters_are_the_same_whatever_the_batches(
+            seed: u64,
+            sizes in prop::collection::vec(1_usize..40, 1..60),
+        ) {
             let events = delivered(24, seed);
-            let (mut whole, mut parts) = (Held::default(), Held::default());
-            whole.fold(&events);
-            let mut rest = events.as_slice();
-            for size in sizes.iter().cycle() {
-                if rest.is_empty() {
-                    break;
-                }
-                let (batch, later) = rest.split_at((*size).min(rest.len()));
-                parts.fold(batch);
-                rest = later;
-            }
-            prop_assert_eq!(whole.counted(), parts.counted());
+            assert_batches_do_not_matter::<PublicRequests>(reloaded, &events, &sizes)?;
+            assert_batches_do_not_matter::<PersonHistory>(pair, &events, &sizes)?;
+            assert_batches_do_not_matter::<RequestTimeline>(reloaded, &events, &sizes)?;
+            assert_batches_do_not_matter::<DeadlineQueue>(forgotten, &events, &sizes)?;
+            assert_batches_do_not_matter::<Statistics>(pair, &events, &sizes)?;
+            assert_batches_do_not_matter::<PlanningBase>(forgotten, &events, &sizes)?;
         }
 
         #[test]
@@ -307,7 +356,7 @@ mod tests {
     #[test]
     fn a_cell_measures_what_stands_after_its_key() {
         let shape = <DailyCell as crate::Row>::SHAPE;
-        let tables = fold::fold::<Statistics>(HashMap::new(), &delivered(1, 1)).expect("a fold");
+        let tables = fold::fold::<Statistics>(HashMap::new(), &[], &delivered(1, 1)).expect("a fold");
         assert!(tables.cells.iter().all(|cell| cell.len() == shape.columns.len()));
         let cells = Statistics::cells(&Default::default());
         assert!(cells.iter().all(|cell| cell.measures().len() == shape.columns.len() - shape.key));

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell as Mark,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -26,22 +26,50 @@ pub(crate) struct Poison {
     pub(crate) why: String,
 }
 
-/// The scopes that a run of events touches.
-pub(crate) fn scopes<P: Projection>(run: &[Delivered]) -> Vec<&str> {
-    let mut scopes: Vec<&str> = run.iter().filter_map(|record| Some(&*record.event(P::READS)?.stream)).collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes
+/// The scopes that a run of events touches and that were there before it: a stream that begins in the run has no rows yet.
+pub(crate) struct Scopes<'a> {
+    pub(crate) known: Vec<&'a str>,
+    /// Those of them whose past the run's events need.
+    pub(crate) looked_back: Vec<&'a str>,
 }
 
-/// Folds `run` into the rows of its scopes as loaded.
-pub(crate) fn fold<P: Projection>(mut rows: HashMap<String, P::Tables>, run: &[Delivered]) -> Result<Folded, Poison> {
+impl<'a> Scopes<'a> {
+    pub(crate) fn of<P: Projection>(run: &'a [Delivered]) -> Self {
+        let mut begun: HashSet<&str> = HashSet::new();
+        let (mut known, mut looked_back) = (BTreeSet::new(), BTreeSet::new());
+        for record in run {
+            let Some(event) = record.event(P::READS) else { continue };
+            let scope = event.stream.as_str();
+            if record.revision == 0 {
+                begun.insert(scope);
+            } else if !begun.contains(scope) {
+                known.insert(scope);
+                if P::looks_back(event) {
+                    looked_back.insert(scope);
+                }
+            }
+        }
+        Self { known: known.into_iter().collect(), looked_back: looked_back.into_iter().collect() }
+    }
+}
+
+/// Folds `run` into the rows of its scopes as loaded. `past`: the events before the run of the scopes that are looked back on.
+pub(crate) fn fold<P: Projection>(
+    loaded: HashMap<String, P::Tables>,
+    past: &[Delivered],
+    run: &[Delivered],
+) -> Result<Folded, Poison> {
+    // By scope, so that the rows of one table are written in the order of their keys.
+    let mut rows: BTreeMap<String, P::Tables> = loaded.into_iter().collect();
     let mut cells = Tally::<P::Cell>::default();
     for scope in rows.values() {
         cells.add(P::cells(scope), -1);
     }
     let index = Mark::new(0);
     guarded(&index, || {
+        for (scope, past) in again::<P>(past) {
+            rows.entry(scope).or_default().recall(past);
+        }
         for (place, record) in run.iter().enumerate() {
             index.set(place);
             let Some(event) = record.event(P::READS) else { continue };
@@ -64,6 +92,15 @@ pub(crate) fn fold<P: Projection>(mut rows: HashMap<String, P::Tables>, run: &[D
         }
     }
     Ok(Folded { tables, cells: cells.into_rows() })
+}
+
+/// What these events come to, without a database.
+fn again<P: Projection>(past: &[Delivered]) -> HashMap<String, P::Tables> {
+    let mut scopes: HashMap<String, P::Tables> = HashMap::new();
+    for event in past.iter().filter_map(|record| record.event(P::READS)) {
+        P::fold(scopes.entry(event.stream.clone()).or_default(), event);
+    }
+    scopes
 }
 
 /// `fold` is total by promise; if one panics all the same, its projection stops there and no other does.

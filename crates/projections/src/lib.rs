@@ -51,7 +51,7 @@ pub use replay::{Phase, Progress, Tell, Unfoldable};
 pub use row::{ColumnShape, Index, Row, Shape};
 pub use rows::{Difference, Rows};
 pub use runner::Worker;
-pub use tables::Tables;
+pub use tables::{Memory, Standing, Tables};
 
 pub(crate) use read_models::list_of;
 

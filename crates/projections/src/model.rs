@@ -2,11 +2,11 @@
 
 use std::marker::PhantomData;
 
-use db::{BoxFuture, Db, DbError, Tx};
+use db::{BoxFuture, DbError, Tx};
 use futures_util::FutureExt;
 
 use crate::{
-    Generation, NoCells, Projection, Row, Shape, Tables,
+    Generation, NoCells, Projection, ReadModels, Row, Shape, Tables,
     apply::{self, Applied},
     delivery::Delivered,
     digest::Line,
@@ -35,7 +35,7 @@ pub(crate) trait Model: Send + Sync {
     /// Folds a run of events that begins after the generation's checkpoint, and moves the checkpoint.
     fn apply<'a>(
         &self,
-        db: &'a Db,
+        models: &'a ReadModels,
         from: &'a Generation,
         run: &'a [Delivered],
     ) -> BoxFuture<'a, Result<Applied, DbError>>;
@@ -86,11 +86,11 @@ impl<P: Projection> Model for Typed<P> {
 
     fn apply<'a>(
         &self,
-        db: &'a Db,
+        models: &'a ReadModels,
         from: &'a Generation,
         run: &'a [Delivered],
     ) -> BoxFuture<'a, Result<Applied, DbError>> {
-        apply::apply::<P>(db, from, run).boxed()
+        apply::apply::<P>(models, from, run).boxed()
     }
 
     fn folding(&self) -> Box<dyn Folding> {

@@ -13,13 +13,20 @@ pub trait Projection: Send + Sync + 'static {
     const VERSION: i64;
     /// The stream categories it reads. An event of another category that cannot be read does not concern it.
     const READS: &'static [&'static str];
-    /// [`Rows`](crate::Rows) of one table, or a pair of them.
+    /// [`Rows`](crate::Rows) of one table, or a pair of them; or rows beside a [`Memory`](crate::Memory).
     type Tables: Tables;
     /// Its counters; [`NoCells`] if it has none.
     type Cell: Cell;
 
     /// That scope's rows afterwards. Total: whatever the order of events, no error and no panic.
     fn fold(rows: &mut Self::Tables, event: &Recorded);
+
+    /// Whether this event takes more of its stream's past than rows hold: the past is then folded again before it.
+    /// Asked of every event of a run; said of few, because each costs a read of the log.
+    fn looks_back(event: &Recorded) -> bool {
+        let _ = event;
+        false
+    }
 
     /// What the rows of one scope add to the counters.
     fn cells(rows: &Self::Tables) -> Vec<Self::Cell> {

@@ -14,7 +14,7 @@ use domain::codec::{DecodeError, Recorded};
 use event_store::{Direction, EventStore, From, Record, StoreError};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Column, Generation, Projection, Row, Tables, generation, log_page::Pages, model};
+use crate::{Column, Generation, Projection, Row, generation, log_page::Pages, model, tables::Standing};
 
 /// Cheap to clone; clones share the store, the database and what is known of generations.
 #[derive(Clone)]
@@ -166,7 +166,10 @@ impl ReadModels {
 
     /// The rows of one scope as of now: as they stand at the checkpoint, then a fold of the stream past it. None where
     /// there is no such stream.
-    pub(crate) async fn scope<P: Projection>(&self, scope: &str) -> Result<Option<Fresh<P::Tables>>, ReadError> {
+    pub(crate) async fn scope<P>(&self, scope: &str) -> Result<Option<Fresh<P::Tables>>, ReadError>
+    where
+        P: Projection<Tables: Standing>,
+    {
         let (checkpoint, mut rows) = self.at_checkpoint::<P>(scope).await?;
         let Some((revision, tail)) = self.tail(scope, checkpoint).await? else { return Ok(None) };
         for record in tail.into_iter().rev().filter(|record| !record.kind.starts_with('$')) {
@@ -177,7 +180,10 @@ impl ReadModels {
         Ok(Some(Fresh { value: rows, revision }))
     }
 
-    async fn at_checkpoint<P: Projection>(&self, scope: &str) -> Result<(i64, P::Tables), ReadError> {
+    async fn at_checkpoint<P>(&self, scope: &str) -> Result<(i64, P::Tables), ReadError>
+    where
+        P: Projection<Tables: Standing>,
+    {
         let known = self.current::<P>().await?;
         match P::Tables::at_checkpoint(&self.0.read, known, scope.to_owned()).await {
             Ok(Some(found)) => return Ok(found),

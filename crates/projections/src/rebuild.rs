@@ -256,7 +256,7 @@ async fn catch_up(
         if page.run.is_empty() {
             return Ok(None);
         }
-        match model.apply(models.read(), generation, &page.run).await? {
+        match model.apply(models, generation, &page.run).await? {
             Applied::Moved(moved) => *generation = moved,
             // Nobody else fills this generation: it was dropped, which the switch will find.
             Applied::Lost => return Ok(None),

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use db::{Db, DbError};
+use db::DbError;
 use event_store::StoreError;
 use futures_util::FutureExt;
 use tokio::sync::watch;
@@ -65,7 +65,7 @@ pub trait Ground: Clone + Send + Sync + 'static {
     fn forget_all(&self);
 }
 
-/// Where the rows of one projection lie, with its checkpoint.
+/// Where the rows of one projection lie, with its checkpoint; and the log they are folded from.
 pub trait Shelf<P: Projection>: Sync {
     /// The rows of these scopes, by scope.
     fn load(
@@ -73,6 +73,9 @@ pub trait Shelf<P: Projection>: Sync {
         from: &Generation,
         scopes: &[&str],
     ) -> impl Future<Output = Result<HashMap<String, P::Tables>, DbError>> + Send;
+
+    /// Every event of these scopes up to the checkpoint, each scope's in order.
+    fn past(&self, from: &Generation, scopes: &[&str]) -> impl Future<Output = Result<Vec<Delivered>, DbError>> + Send;
 
     /// In one transaction: moves the checkpoint, if it still stands at `from`, and writes the rows. False if it does not.
     fn commit(
@@ -122,7 +125,7 @@ impl Ground for ReadModels {
     }
 
     async fn apply(&self, Own(model): Own, from: &Generation, run: &[Delivered]) -> Result<Applied, DbError> {
-        model.apply(self.read(), from, run).await
+        model.apply(self, from, run).await
     }
 
     async fn stop(&self, at: &Generation, why: &str, failed_at: i64) -> Result<(), DbError> {
@@ -153,17 +156,29 @@ impl Ground for ReadModels {
     }
 }
 
-impl<P: Projection> Shelf<P> for Db {
+impl<P: Projection> Shelf<P> for ReadModels {
     async fn load(&self, from: &Generation, scopes: &[&str]) -> Result<HashMap<String, P::Tables>, DbError> {
-        P::Tables::load(self, from, crate::list_of(Some(scopes))).await
+        P::Tables::load(self.read(), from, crate::list_of(Some(scopes))).await
+    }
+
+    async fn past(&self, from: &Generation, scopes: &[&str]) -> Result<Vec<Delivered>, DbError> {
+        let mut past = Vec::new();
+        for scope in scopes {
+            let records = self.store().read_whole_stream(scope, from.position).await.map_err(|error| match error {
+                StoreError::Db(error) => error,
+                StoreError::Closed => DbError::Closed,
+            })?;
+            past.extend(records.into_iter().map(Delivered::decode));
+        }
+        Ok(past)
     }
 
     async fn commit(&self, from: &Generation, to: &Generation, folded: Folded) -> Result<bool, DbError> {
         let (from, to) = (from.clone(), to.clone());
-        self.write(move |tx| async move { crate::apply::write::<P>(tx, &from, &to, folded).await }.boxed()).await
+        self.read().write(move |tx| async move { crate::apply::write::<P>(tx, &from, &to, folded).await }.boxed()).await
     }
 
     async fn is_alive(&self, generation: &Generation) -> Result<bool, DbError> {
-        generation::is_alive(self, generation).await
+        generation::is_alive(self.read(), generation).await
     }
 }

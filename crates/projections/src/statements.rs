@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     Generation, Page, Projection, ReadError, ReadModels, Row,
-    deadline_queue::{self, DeadlineMatter, DeadlineQueue, Owed},
+    deadline_queue::{self, DeadlineQueue, Owed},
     generation,
     person_history::{self, PersonHistory, PersonLink, PersonMatter},
-    planning_base::{self, Planned, PlanningBase, PlanningMatter},
+    planning_base::{self, Planned, PlanningBase},
     public_requests::{self, PublicRequest, PublicRequests},
     read_models::{Columns, fill},
     request_timeline::{Entry, RequestTimeline},
@@ -49,11 +49,9 @@ impl ReadModels {
         all.extend(self.rows::<PersonHistory, PersonLink>().await?);
         all.extend(self.rows::<RequestTimeline, Entry>().await?);
         all.extend(self.rows::<DeadlineQueue, Owed>().await?);
-        all.extend(self.rows::<DeadlineQueue, DeadlineMatter>().await?);
         all.extend(self.rows::<Statistics, RequestFact>().await?);
         all.extend(self.rows::<Statistics, PromiseFact>().await?);
         all.extend(self.rows::<PlanningBase, Planned>().await?);
-        all.extend(self.rows::<PlanningBase, PlanningMatter>().await?);
         Ok(all)
     }
 

@@ -7,10 +7,7 @@ use futures_util::FutureExt;
 
 use crate::{Difference, Generation, Row, Rows, Shape, digest::Line};
 
-/// [`Rows`] of one table, or a pair of them.
-///
-/// A promise does not say what its matter is about: the deadline queue remembers each matter in a second table of
-/// its own, so that the fold of both stays pure.
+/// [`Rows`] of one table, or a pair of them; or rows beside a [`Memory`].
 pub trait Tables: Default + Send + Sync + 'static {
     const SHAPES: &'static [Shape];
 
@@ -27,11 +24,48 @@ pub trait Tables: Default + Send + Sync + 'static {
         scopes: Value,
     ) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>>;
 
-    /// The rows of one scope and the checkpoint they stand at, as of one moment; none where the generation is gone.
-    fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>>;
+    /// Takes over what no table holds from a fold of the same scope's past.
+    fn recall(&mut self, past: Self) {
+        let _ = past;
+    }
 
     /// Every row of the table with this index, reduced to its key and the digest of its line.
     fn scan<'t>(tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>>;
+}
+
+/// Tables that are all a fold needs, so that one scope can be read as it stands and folded on.
+pub trait Standing: Tables {
+    /// The rows of one scope and the checkpoint they stand at, as of one moment; none where the generation is gone.
+    fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>>;
+}
+
+/// What a fold has learnt of a scope and writes nowhere.
+///
+/// A promise does not say what its request is about. A row for each request only to remember it would be most of what the
+/// deadline queue writes; where an event needs it and the run does not hold it, the log says it again
+/// ([`Projection::looks_back`](crate::Projection::looks_back)).
+#[derive(Debug)]
+pub struct Memory<M>(Option<M>);
+
+impl<M> Memory<M> {
+    pub fn learn(&mut self, what: M) {
+        self.0 = Some(what);
+    }
+
+    pub fn get(&self) -> Option<&M> {
+        self.0.as_ref()
+    }
+
+    /// Changes what is remembered, if anything is.
+    pub fn change(&mut self, change: impl FnOnce(&mut M)) {
+        self.0.as_mut().map(change);
+    }
+}
+
+impl<M> Default for Memory<M> {
+    fn default() -> Self {
+        Self(None)
+    }
 }
 
 impl<R: Row> Tables for Rows<R> {
@@ -60,6 +94,12 @@ impl<R: Row> Tables for Rows<R> {
         .boxed()
     }
 
+    fn scan<'t>(tx: &'t mut Tx, from: &Generation, _: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+        lines::<R>(tx, from)
+    }
+}
+
+impl<R: Row> Standing for Rows<R> {
     fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         async move {
             let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, &scope)).await?;
@@ -69,10 +109,6 @@ impl<R: Row> Tables for Rows<R> {
             Ok(Some((position, rows)))
         }
         .boxed()
-    }
-
-    fn scan<'t>(tx: &'t mut Tx, from: &Generation, _: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
-        lines::<R>(tx, from)
     }
 }
 
@@ -105,6 +141,12 @@ impl<A: Row, B: Row> Tables for (Rows<A>, Rows<B>) {
         .boxed()
     }
 
+    fn scan<'t>(tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
+        if index == 0 { lines::<A>(tx, from) } else { lines::<B>(tx, from) }
+    }
+}
+
+impl<A: Row, B: Row> Standing for (Rows<A>, Rows<B>) {
     fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         db.snapshot(move |tx| {
             async move {
@@ -120,9 +162,37 @@ impl<A: Row, B: Row> Tables for (Rows<A>, Rows<B>) {
         })
         .boxed()
     }
+}
+
+impl<R: Row, M: Send + Sync + 'static> Tables for (Rows<R>, Memory<M>) {
+    const SHAPES: &'static [Shape] = Rows::<R>::SHAPES;
+
+    fn difference(&self) -> Vec<Difference> {
+        self.0.difference()
+    }
+
+    fn values(&self) -> Vec<Vec<Vec<Value>>> {
+        self.0.values()
+    }
+
+    fn load<'a>(
+        db: &'a Db,
+        from: &'a Generation,
+        scopes: Value,
+    ) -> BoxFuture<'a, Result<HashMap<String, Self>, DbError>> {
+        async move {
+            let loaded = <Rows<R> as Tables>::load(db, from, scopes).await?;
+            Ok(loaded.into_iter().map(|(scope, rows)| (scope, (rows, Memory::default()))).collect())
+        }
+        .boxed()
+    }
+
+    fn recall(&mut self, (_, past): Self) {
+        self.1 = past;
+    }
 
     fn scan<'t>(tx: &'t mut Tx, from: &Generation, index: usize) -> BoxFuture<'t, Result<Vec<Line>, DbError>> {
-        if index == 0 { lines::<A>(tx, from) } else { lines::<B>(tx, from) }
+        Rows::<R>::scan(tx, from, index)
     }
 }
 

@@ -151,6 +151,10 @@ impl Shelf<Probe> for Session {
         Ok(loaded)
     }
 
+    async fn past(&self, _: &Generation, _: &[&str]) -> Result<Vec<Delivered>, DbError> {
+        unreachable!("the probe never looks back")
+    }
+
     async fn commit(&self, from: &Generation, to: &Generation, folded: Folded) -> Result<bool, DbError> {
         let (from, to) = (from.clone(), to.clone());
         let won = self.write("checkpoint", move |database, torn| database.advance(&from, &to, &folded, torn)).await?;

@@ -31,6 +31,8 @@ const READER_CACHE: i64 = -16_384;
 const CHECKPOINT_PAGES: i64 = 4_000;
 const LATE_CHECKPOINT_PAGES: i64 = 10_000;
 const PREPARED: usize = 500;
+/// Rows of each index that `analyze` looks at: plans need orders of magnitude, and a rebuild waits for them.
+const ANALYSED: i64 = 1_000;
 
 /// What a read may take of the runtime's thread: about half a millisecond, in SQLite's own steps, looked at now and then.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
@@ -80,6 +82,7 @@ impl Connection {
         sqlite.busy_timeout(busy)?;
         write_ahead(&sqlite, busy)?;
         sqlite.pragma_update(None, "cache_size", cache)?;
+        sqlite.pragma_update(None, "analysis_limit", ANALYSED)?;
         match options.durability {
             Durability::Full => {
                 sqlite.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;

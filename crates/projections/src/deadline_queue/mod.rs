@@ -16,7 +16,7 @@ use domain::{
 };
 
 pub use self::queries::{Cursor, Filter, Window, list};
-use crate::{NoCells, Projection, Rows, row};
+use crate::{Memory, NoCells, Projection, Rows, row};
 
 row! {
     /// One promise still owed.
@@ -43,72 +43,71 @@ row! {
     index paused (due_at, request, standard, ordinal) where "paused"
 }
 
-row! {
-    /// What a promise of this request is about; a promise itself does not say.
-    pub struct DeadlineMatter in deadline_matter {
-        key { request: RequestId }
-        unit: Option<Code>,
-        product: Code,
-        precision: Option<Code>,
-        area: Option<Code>,
-        priority: Priority,
-    }
+/// What a promise of this request is about; a promise itself does not say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matter {
+    unit: Option<Code>,
+    product: Code,
+    precision: Option<Code>,
+    area: Option<Code>,
+    priority: Priority,
 }
 
 pub struct DeadlineQueue;
 
 impl Projection for DeadlineQueue {
     const NAME: &'static str = "deadline_queue";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
     const READS: &'static [&'static str] = &["request"];
-    type Tables = (Rows<Owed>, Rows<DeadlineMatter>);
+    type Tables = (Rows<Owed>, Memory<Matter>);
     type Cell = NoCells;
 
-    fn fold((owed, matters): &mut Self::Tables, recorded: &Recorded) {
+    fn looks_back(recorded: &Recorded) -> bool {
+        matches!(recorded.body, Event::Request(Request::Promise(Promise::Made { .. })))
+    }
+
+    fn fold((owed, matter): &mut Self::Tables, recorded: &Recorded) {
         let Event::Request(event) = &recorded.body else { return };
+        let Some(request) = RequestId::of_stream(&recorded.stream) else { return };
         match event {
-            Request::Submitted(submitted) => {
-                let Some(request) = RequestId::of_stream(&recorded.stream) else { return };
-                matters.put(DeadlineMatter {
-                    request,
-                    unit: submitted.unit.clone(),
-                    product: submitted.product.clone(),
-                    precision: submitted.precision.clone(),
-                    area: submitted.area.clone(),
-                    priority: submitted.priority,
-                });
-            }
+            Request::Submitted(submitted) => matter.learn(Matter {
+                unit: submitted.unit.clone(),
+                product: submitted.product.clone(),
+                precision: submitted.precision.clone(),
+                area: submitted.area.clone(),
+                priority: submitted.priority,
+            }),
             Request::Triaged { priority, .. } => {
-                matters.each(|matter| matter.priority = *priority);
+                matter.change(|matter| matter.priority = *priority);
                 owed.each(|owed| owed.priority = *priority);
             }
-            Request::Assigned { unit, .. } | Request::Transferred { to: unit, .. } => hand_to(owed, matters, unit),
+            Request::Assigned { unit, .. } | Request::Transferred { to: unit, .. } => hand_to(owed, matter, unit),
             Request::Recategorised { product, precision, unit, .. } => {
                 // Open promises were released before; the new product's are made after this.
-                matters.each(|matter| {
+                matter.change(|matter| {
                     matter.product = product.clone();
                     matter.precision.clone_from(precision);
                 });
                 if let Some(unit) = unit {
-                    hand_to(owed, matters, unit);
+                    hand_to(owed, matter, unit);
                 }
             }
-            Request::Promise(event) => fold_promise(owed, matters.only(), event),
+            Request::Promise(event) => fold_promise(owed, request, matter.get(), event),
             _ => {}
         }
     }
 }
 
-fn hand_to(owed: &mut Rows<Owed>, matters: &mut Rows<DeadlineMatter>, unit: &Code) {
-    matters.each(|matter| matter.unit = Some(unit.clone()));
+fn hand_to(owed: &mut Rows<Owed>, matter: &mut Memory<Matter>, unit: &Code) {
+    matter.change(|matter| matter.unit = Some(unit.clone()));
     owed.each(|owed| owed.unit = Some(unit.clone()));
 }
 
-fn fold_promise(rows: &mut Rows<Owed>, matter: Option<&DeadlineMatter>, event: &Promise) {
-    let Some(matter) = matter else { return };
-    let key = key(matter.request, event.id());
+fn fold_promise(rows: &mut Rows<Owed>, request: RequestId, matter: Option<&Matter>, event: &Promise) {
+    let key = key(request, event.id());
     match event {
         Promise::Made { milestone, basis, due, .. } => {
+            let Some(matter) = matter else { return };
             let (request, standard, ordinal) = key;
             rows.put(Owed {
                 request,

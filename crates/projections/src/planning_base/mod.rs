@@ -13,7 +13,7 @@ use domain::{
 };
 
 pub use self::queries::{Cursor, Filter, list};
-use crate::{NoCells, Projection, Rows, row};
+use crate::{Memory, NoCells, Projection, Rows, row};
 
 row! {
     /// One request in a planned programme.
@@ -32,34 +32,35 @@ row! {
     index programme (programme, entered_at, request)
 }
 
-row! {
-    /// What a request is about, before it enters a programme; the event that enters it does not say.
-    pub struct PlanningMatter in planning_matter {
-        key { request: RequestId }
-        product: Code,
-        precision: Option<Code>,
-        area: Option<Code>,
-        unit: Option<Code>,
-        priority: Priority,
-        opened_at: Instant,
-    }
+/// What a request is about, before it enters a programme; the event that enters it does not say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matter {
+    product: Code,
+    precision: Option<Code>,
+    area: Option<Code>,
+    unit: Option<Code>,
+    priority: Priority,
+    opened_at: Instant,
 }
 
 pub struct PlanningBase;
 
 impl Projection for PlanningBase {
     const NAME: &'static str = "planning_base";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
     const READS: &'static [&'static str] = &["request"];
-    type Tables = (Rows<Planned>, Rows<PlanningMatter>);
+    type Tables = (Rows<Planned>, Memory<Matter>);
     type Cell = NoCells;
 
-    fn fold((planned, matters): &mut Self::Tables, recorded: &Recorded) {
+    fn looks_back(recorded: &Recorded) -> bool {
+        matches!(recorded.body, Event::Request(Request::Planned { .. }))
+    }
+
+    fn fold((planned, matter): &mut Self::Tables, recorded: &Recorded) {
         let Event::Request(event) = &recorded.body else { return };
+        let Some(request) = RequestId::of_stream(&recorded.stream) else { return };
         if let Request::Submitted(submitted) = event {
-            let Some(request) = RequestId::of_stream(&recorded.stream) else { return };
-            matters.put(PlanningMatter {
-                request,
+            matter.learn(Matter {
                 product: submitted.product.clone(),
                 precision: submitted.precision.clone(),
                 area: submitted.area.clone(),
@@ -69,8 +70,7 @@ impl Projection for PlanningBase {
             });
             return;
         }
-        let Some(request) = matters.only().map(|matter| matter.request) else { return };
-        follow(planned, matters, event);
+        follow(planned, request, matter, event);
         // Resolved, cancelled, recategorised …: whatever moves a request out of the status takes it off the programme.
         if planned.only().is_some() && Status::Planned.after(event) != Status::Planned {
             planned.remove(&(request,));
@@ -78,23 +78,23 @@ impl Projection for PlanningBase {
     }
 }
 
-/// Both rows say the same of the request; only one of them stands in a programme.
-fn follow(planned: &mut Rows<Planned>, matters: &mut Rows<PlanningMatter>, event: &Request) {
+/// The memory and the row say the same of the request; only the row stands in a programme.
+fn follow(planned: &mut Rows<Planned>, request: RequestId, matter: &mut Memory<Matter>, event: &Request) {
     match event {
         Request::Planned { at, programme } => {
-            if let Some(matter) = matters.only() {
-                planned.put(enter(matter, programme, *at));
+            if let Some(matter) = matter.get() {
+                planned.put(enter(request, matter, programme, *at));
             }
         }
         Request::Triaged { priority, .. } => {
-            matters.each(|matter| matter.priority = *priority);
+            matter.change(|matter| matter.priority = *priority);
             planned.each(|planned| planned.priority = *priority);
         }
         Request::Assigned { unit, .. } | Request::Transferred { to: unit, .. } => {
-            matters.each(|matter| matter.unit = Some(unit.clone()));
+            matter.change(|matter| matter.unit = Some(unit.clone()));
             planned.each(|planned| planned.unit = Some(unit.clone()));
         }
-        Request::Recategorised { product, precision, unit, .. } => matters.each(|matter| {
+        Request::Recategorised { product, precision, unit, .. } => matter.change(|matter| {
             matter.product = product.clone();
             matter.precision.clone_from(precision);
             if unit.is_some() {
@@ -105,9 +105,9 @@ fn follow(planned: &mut Rows<Planned>, matters: &mut Rows<PlanningMatter>, event
     }
 }
 
-fn enter(matter: &PlanningMatter, programme: &Code, at: domain::time::Local) -> Planned {
+fn enter(request: RequestId, matter: &Matter, programme: &Code, at: domain::time::Local) -> Planned {
     Planned {
-        request: matter.request,
+        request,
         programme: programme.clone(),
         product: matter.product.clone(),
         precision: matter.precision.clone(),
