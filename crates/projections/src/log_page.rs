@@ -72,6 +72,15 @@ impl LogPage {
         Self { anchor, run: records.map(Delivered::decode).collect() }
     }
 
+    pub(crate) fn reaches(&self, position: i64) -> bool {
+        self.run.last().is_some_and(|last| last.position >= position)
+    }
+
+    /// Its events up to a position, that one included.
+    pub(crate) fn until(&self, position: i64) -> &[Delivered] {
+        &self.run[..self.run.partition_point(|record| record.position <= position)]
+    }
+
     /// False if the log was restored, forked or cut behind the checkpoint.
     pub(crate) fn continues(&self, generation: &Generation) -> bool {
         generation.position == 0 || self.anchor.is_some() && self.anchor == generation.hash

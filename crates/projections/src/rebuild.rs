@@ -1,7 +1,8 @@
 //! Filling read models anew beside those that serve, and letting the new ones serve.
 //!
 //! The log is folded stream by stream and each final row is written once, in bulk, into tables without indexes, while the
-//! fold goes on; then the ordinary runner catches up with what came meanwhile, and a switch puts the generation in service.
+//! fold goes on; then what came meanwhile is folded as the runner would, and a switch puts the generation in service. Where nothing
+//! served, the switch comes first and the runner goes on.
 
 use db::{Db, DbError, OnConflict, Value};
 use event_store::{Head, StoreError};
@@ -192,7 +193,7 @@ async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<V
     Ok(count)
 }
 
-/// Indexes, checkpoint; then the events that came meanwhile; then the switch.
+/// Indexes, checkpoint; then the events that came meanwhile, if another serves; then the switch.
 async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Result<RebuildOutcome, RebuildError> {
     let read = models.read();
     let outcome = if let Some(unfoldable) = filling.failed.take() {
@@ -225,8 +226,13 @@ async fn place(read: &Db, generation: &Generation, head: &Head) -> Result<Genera
 }
 
 async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutcome, RebuildError> {
+    // Where nothing serves yet, the runner goes on from here, with all that were filled beside this one; apart they would
+    // read each page for themselves.
+    let (mut behind, mut stopped) = (filling.replacing.is_some(), None);
     loop {
-        let stopped = catch_up(models, filling.model, &mut filling.generation).await?;
+        if behind {
+            stopped = catch_up(models, filling.model, &mut filling.generation).await?;
+        }
         if let (Some(unfoldable), Some(_)) = (&stopped, filling.replacing) {
             return Ok(RebuildOutcome::Failed(unfoldable.clone()));
         }
@@ -234,7 +240,10 @@ async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutc
         match generation::switch(models.read(), filling.model, &filling.generation, filling.replacing).await? {
             Switched::Done => fail::fail_point!("rebuild.after_switch"),
             Switched::Superseded => return Ok(RebuildOutcome::Superseded),
-            Switched::Behind => continue,
+            Switched::Behind => {
+                behind = true;
+                continue;
+            }
         }
         let Some(unfoldable) = stopped else { return Ok(RebuildOutcome::Serving) };
         generation::stop(models.read(), &filling.generation, &unfoldable.why, unfoldable.position).await?;

@@ -11,7 +11,14 @@ use event_store::StoreError;
 use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{Generation, ReadModels, apply::Applied, delivery::explain, generation, log_page::LogPage, seam::Ground};
+use crate::{
+    Generation, ReadModels,
+    apply::Applied,
+    delivery::{Delivered, explain},
+    generation,
+    log_page::LogPage,
+    seam::Ground,
+};
 
 /// How often the registry is read again, to notice generations that others made.
 const RELOAD: Duration = Duration::from_secs(1);
@@ -161,7 +168,7 @@ impl<G: Ground> Round<G> {
         });
     }
 
-    /// One page into every model that has one to read.
+    /// One page into every model that has one to read, or as much of it as brings those behind to others.
     async fn step(&mut self) -> Result<Step, RunError> {
         let mut places: BTreeMap<i64, Vec<&mut Running<G>>> = BTreeMap::new();
         for running in &mut self.running {
@@ -171,13 +178,20 @@ impl<G: Ground> Round<G> {
             }
         }
         let (mut moved, mut full) = (false, false);
-        for (position, members) in places {
+        while let Some((position, members)) = places.pop_first() {
             let page = self.ground.page(position).await?;
-            let steps = members.into_iter().map(|running| running.step(&self.ground, &page));
+            // Those behind go no further than to those ahead, who wait for them: once together they stay so, and read each
+            // page once. Apart they would read and decode it as often as there are places.
+            let meeting = places.first_key_value().map(|(ahead, _)| *ahead).filter(|ahead| page.reaches(*ahead));
+            let run = meeting.map_or(page.run.as_slice(), |meeting| page.until(meeting));
+            let steps = members.into_iter().map(|running| running.step(&self.ground, &page, run));
             for step in join_all(steps).await {
                 moved |= step?;
             }
-            full |= page.is_full();
+            full |= page.is_full() || meeting.is_some();
+            if meeting.is_some() {
+                break;
+            }
         }
         Ok(match (moved, full) {
             (false, _) => Step::Current,
@@ -206,7 +220,7 @@ enum Step {
     /// Every model had read everything.
     Current,
     Moved,
-    /// Moved by a full page: there is more.
+    /// There is more.
     Full,
 }
 
@@ -216,16 +230,17 @@ fn place_of(generation: &Generation) -> (i64, i64, i64) {
 }
 
 impl<G: Ground> Running<G> {
-    async fn step(&mut self, ground: &G, page: &LogPage) -> Result<bool, RunError> {
+    /// `run`: what of the page is to be folded.
+    async fn step(&mut self, ground: &G, page: &LogPage, run: &[Delivered]) -> Result<bool, RunError> {
         let Some(from) = self.generation.clone() else { return Ok(false) };
         if !page.continues(&from) {
             self.diverged(ground).await?;
             return Ok(false);
         }
-        if page.run.is_empty() {
+        if run.is_empty() {
             return Ok(false);
         }
-        match ground.apply(self.model, &from, &page.run).await? {
+        match ground.apply(self.model, &from, run).await? {
             Applied::Moved(moved) => {
                 metrics::counter!("guichet_projection_events_total", "projection" => self.name)
                     .increment((moved.position - from.position) as u64);
@@ -266,5 +281,132 @@ impl<G: Ground> Running<G> {
             Some(generation) => ground.stop(generation, why, at).await,
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use chrono::DateTime;
+    use event_store::Record;
+    use tokio::sync::watch;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::State;
+
+    const EVENTS: i64 = 20;
+    const PAGE: i64 = 8;
+
+    /// Two read models that stand apart, and a note of every page that is read.
+    #[derive(Clone)]
+    struct Apart {
+        places: [i64; 2],
+        read: Arc<Mutex<Vec<i64>>>,
+    }
+
+    fn record(position: i64) -> Record {
+        Record {
+            position,
+            stream: "other-1".to_owned(),
+            revision: position - 1,
+            id: Uuid::nil(),
+            kind: "other.done".to_owned(),
+            schema: 1,
+            payload: b"{}".to_vec(),
+            meta: b"{}".to_vec(),
+            recorded_at: DateTime::UNIX_EPOCH,
+            hash: [0; 32],
+        }
+    }
+
+    impl Ground for Apart {
+        type Model = &'static str;
+
+        fn slug(&self) -> &'static str {
+            "quebec"
+        }
+
+        fn models(&self) -> Vec<&'static str> {
+            vec!["behind", "ahead"]
+        }
+
+        fn identity(model: &'static str) -> (&'static str, i64) {
+            (model, 1)
+        }
+
+        fn watch(&self) -> watch::Receiver<i64> {
+            watch::channel(EVENTS).1
+        }
+
+        async fn epoch(&self) -> Result<Uuid, StoreError> {
+            Ok(Uuid::nil())
+        }
+
+        async fn page(&self, after: i64) -> Result<LogPage, StoreError> {
+            self.read.lock().expect("nobody panicked").push(after);
+            Ok(LogPage::new(after, (after.max(1)..=EVENTS.min(after + PAGE)).map(record).collect()))
+        }
+
+        async fn generations(&self) -> Result<Vec<Generation>, DbError> {
+            let all = self.models().into_iter().zip(self.places).map(|(name, position)| Generation {
+                name: name.to_owned(),
+                version: 1,
+                generation: 1,
+                state: State::Serving,
+                epoch: Uuid::nil(),
+                position,
+                hash: (position > 0).then_some([0; 32]),
+                failure: None,
+                failed_at: None,
+                tables: String::new(),
+            });
+            Ok(all.collect())
+        }
+
+        async fn apply(&self, _: &'static str, from: &Generation, run: &[Delivered]) -> Result<Applied, DbError> {
+            assert_eq!(run[0].position, from.position + 1, "a gap");
+            let position = run[run.len() - 1].position;
+            Ok(Applied::Moved(Generation { position, hash: Some([0; 32]), ..from.clone() }))
+        }
+
+        async fn stop(&self, _: &Generation, why: &str, _: i64) -> Result<(), DbError> {
+            panic!("stopped: {why}")
+        }
+
+        fn fill(&self, missing: Vec<&'static str>) -> impl Future<Output = ()> + Send + 'static {
+            assert!(missing.is_empty());
+            std::future::ready(())
+        }
+
+        fn has_moved(&self) {}
+
+        fn forget_all(&self) {}
+    }
+
+    /// The pages read on the way to the end of the log, each by where it begins.
+    async fn pages_from(places: [i64; 2]) -> Vec<i64> {
+        let read = Arc::default();
+        let mut round = Round::new(Apart { places, read: Arc::clone(&read) });
+        round.reload_if(true).await.expect("the registry");
+        while !matches!(round.step().await.expect("a step"), Step::Current) {}
+        let ends = round.running.iter().map(|running| running.generation.as_ref().expect("a generation").position);
+        assert_eq!(ends.collect::<Vec<_>>(), [EVENTS; 2]);
+        let read = read.lock().expect("nobody panicked").clone();
+        // The last says that there is nothing more.
+        read[..read.len() - 1].to_vec()
+    }
+
+    #[tokio::test]
+    async fn those_behind_join_those_ahead_and_pages_are_read_once() {
+        assert_eq!(pages_from([0, 0]).await, [0, 8, 16]);
+        assert_eq!(pages_from([0, 5]).await, [0, 5, 13]);
+        assert_eq!(pages_from([0, 8]).await, [0, 8, 16]);
+    }
+
+    #[tokio::test]
+    async fn who_is_more_than_a_page_ahead_waits_for_nobody() {
+        assert_eq!(pages_from([0, 12]).await, [0, 12, 8, 20, 16]);
     }
 }
