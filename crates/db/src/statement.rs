@@ -40,7 +40,16 @@ impl Statement {
         Self { sqlite: sql.sqlite.into(), postgres: sql.postgres.into(), values, by_key: false }
     }
 
-    /// Says that it finds a few rows, each by a key that an index holds. PostgreSQL then plans it once, by key whatever its
+    /// One text for both databases, which the program put together of its own words.
+    ///
+    /// # Panics
+    /// As [`Statement::new`].
+    pub fn composed(sql: String, values: Vec<Value>) -> Self {
+        assert_eq!(highest_placeholder(&sql), values.len(), "placeholders and values of: {sql}");
+        Self { sqlite: sql.clone().into(), postgres: sql.into(), values, by_key: false }
+    }
+
+    /// Says that it finds a few rows by an index, or the first rows in the order of one. PostgreSQL then plans it once, by key whatever its
     /// tables look like that day, where it would otherwise plan each time; and such reads share connections.
     #[must_use]
     pub fn by_key(self) -> Self {

@@ -6,6 +6,7 @@
 //! that owns all I/O is [`Worker`]. `docs/read-models.md` says what each column means.
 
 mod column;
+mod conditions;
 mod projection;
 mod row;
 mod rows;

@@ -1,7 +1,13 @@
 //! Every statement of this crate with its names filled in, for the test that has both databases prepare them.
 
 use db::{Statement, Value};
-use domain::ids::{PersonId, RequestId};
+use domain::{
+    declaration::Priority,
+    ids::{PersonId, RequestId},
+    promise::Milestone,
+    time::Instant,
+    words::Code,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -24,7 +30,6 @@ impl ReadModels {
         let figures = Selection::default();
         let (group, of) = (person_history::queries::group_statement, person_history::queries::of_statement);
         let public = public_requests::queries::list_statement(&public_requests::Filter::default(), &Page::default());
-        let queue = deadline_queue::queries::list_statement(&deadline_queue::Filter::default(), &Page::default());
         let planning = planning_base::queries::list_statement(&planning_base::Filter::default(), &Page::default());
         let volume = statistics::queries::volume_statement(&figures, None, None);
         let promises = statistics::queries::promises_statement(&figures, None, None);
@@ -33,13 +38,16 @@ impl ReadModels {
             self.named::<PublicRequests, PublicRequest>(public).await?,
             self.named::<PersonHistory, (String,)>(group(nobody)).await?,
             self.named::<PersonHistory, PersonMatter>(of(&[nobody], &Page::default())).await?,
-            self.named::<DeadlineQueue, Owed>(queue).await?,
             self.named::<PlanningBase, Planned>(planning).await?,
             self.named::<Statistics, Volume>(volume).await?,
             self.named::<Statistics, PromiseCount>(promises).await?,
             self.named::<Statistics, (i64,)>(statistics::queries::backlog_statement(&figures)).await?,
             self.named::<Statistics, DailyCell>(statistics::queries::cells_statement(&figures, 0, 0)).await?,
         ];
+        for (filter, page) in queues() {
+            let queue = deadline_queue::queries::list_statement(&filter, &page);
+            all.push(self.named::<DeadlineQueue, Owed>(queue).await?);
+        }
         for to in [Delay::FirstAnswer, Delay::Closing] {
             all.push(self.named::<Statistics, (i64,)>(statistics::queries::count_statement(&figures, to)).await?);
             all.push(self.named::<Statistics, (i64,)>(statistics::queries::rank_statement(&figures, to, 0)).await?);
@@ -79,4 +87,30 @@ impl ReadModels {
             tables::every::<R>(&generation),
         ])
     }
+}
+
+/// Every condition of the queue, alone and together, first page and later one.
+fn queues() -> impl Iterator<Item = (deadline_queue::Filter, Page<deadline_queue::Cursor>)> {
+    use deadline_queue::{Cursor, Filter, Window};
+    let (now, request) = (Instant::UNIX_EPOCH, RequestId(Uuid::nil()));
+    let code = || Code::try_from("some".to_owned()).ok();
+    let windows = [Window::Open, Window::Soon { now, until: now }, Window::Overdue { now }, Window::Paused];
+    let all = Filter {
+        window: Window::Paused,
+        unit: code(),
+        product: code(),
+        standard: code(),
+        milestone: Some(Milestone::Answer),
+        priority: Some(Priority::Urgent),
+        area: code(),
+    };
+    let filters = windows.map(|window| Filter { window, ..Filter::default() }).into_iter().chain([
+        Filter { unit: code(), ..Filter::default() },
+        Filter { product: code(), ..Filter::default() },
+        all,
+    ]);
+    filters.flat_map(move |filter| {
+        let later = code().map(|standard| Page::after(Cursor { due_at: now, request, standard, ordinal: 0 }, 1));
+        [Some(Page::default()), later].into_iter().flatten().map(move |page| (filter.clone(), page))
+    })
 }

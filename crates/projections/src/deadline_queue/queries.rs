@@ -1,12 +1,11 @@
 //! The queue: due soon, overdue, paused; by unit, product and standard; ordered by due instant.
 
-use chrono::TimeDelta;
-use db::{Statement, Value};
+use db::Statement;
 use domain::{declaration::Priority, ids::RequestId, promise::Milestone, time::Instant, words::Code};
 use serde::{Deserialize, Serialize};
 
 use super::{DeadlineQueue, Owed};
-use crate::{Column, Page, ReadError, ReadModels};
+use crate::{Column, Page, ReadError, ReadModels, conditions::Conditions};
 
 /// Which part of the queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,49 +53,41 @@ pub async fn list(models: &ReadModels, filter: &Filter, page: &Page<Cursor>) -> 
 }
 
 pub(crate) fn list_statement(filter: &Filter, page: &Page<Cursor>) -> Statement {
-    let (after, until, paused) = match filter.window {
-        Window::Open => (None, None, None),
-        Window::Soon { now, until } => (Some(now), Some(until), Some(false)),
-        // `due_at` is exclusive: at that very instant the promise is overdue. Instants are whole microseconds.
-        Window::Overdue { now } => (None, Some(now + TimeDelta::microseconds(1)), Some(false)),
-        Window::Paused => (None, None, Some(true)),
-    };
-    let cursor = page.after.as_ref();
-    Statement::new(
-        LIST,
-        vec![
-            after.into(),
-            until.into(),
-            paused.into(),
-            filter.unit.value(),
-            filter.product.value(),
-            filter.standard.value(),
-            filter.milestone.value(),
-            filter.priority.value(),
-            filter.area.value(),
-            cursor.map(|cursor| cursor.due_at).into(),
-            Value::Text(cursor.map(|cursor| cursor.request.stream())),
-            Value::Text(cursor.map(|cursor| cursor.standard.to_string())),
-            cursor.map(|cursor| cursor.ordinal).into(),
-            page.limit.into(),
-            page.skip.into(),
-        ],
-    )
+    let mut conditions = Conditions::default();
+    match filter.window {
+        Window::Open => {}
+        Window::Soon { now, until } => {
+            conditions.fixed("not paused");
+            conditions.add("due_at >", now);
+            conditions.add("due_at <", until);
+        }
+        // `due_at` is exclusive: at that very instant the promise is overdue.
+        Window::Overdue { now } => {
+            conditions.fixed("not paused");
+            conditions.add("due_at <=", now);
+        }
+        Window::Paused => conditions.fixed("paused"),
+    }
+    conditions.equal("unit", filter.unit.as_ref());
+    conditions.equal("product", filter.product.as_ref());
+    conditions.equal("standard", filter.standard.as_ref());
+    conditions.equal("milestone", filter.milestone.as_ref());
+    conditions.equal("priority", filter.priority.as_ref());
+    conditions.equal("area", filter.area.as_ref());
+    if let Some(Cursor { due_at, request, standard, ordinal }) = &page.after {
+        let place = [(*due_at).into(), request.value(), standard.value(), (*ordinal).into()];
+        conditions.after(ORDER, place);
+    }
+    let text = format!("select @columns from @deadline_queue where @conditions order by {ORDER}");
+    let statement = conditions.statement(&text, page.limit, page.skip);
+    if is_in_order(filter) && page.skip == 0 { statement.by_key() } else { statement }
 }
 
-const LIST: &str = "
-    select @columns
-    from @deadline_queue
-    where ($1 is null or due_at > $1)
-      and ($2 is null or due_at < $2)
-      and ($3 is null or paused = $3)
-      and ($4 is null or unit = $4)
-      and ($5 is null or product = $5)
-      and ($6 is null or standard = $6)
-      and ($7 is null or milestone = $7)
-      and ($8 is null or priority = $8)
-      and ($9 is null or area = $9)
-      and ($10 is null or (due_at, request, standard, ordinal) > ($10, $11, $12, $13))
-    order by due_at, request, standard, ordinal
-    limit $14
-    offset $15";
+const ORDER: &str = "due_at, request, standard, ordinal";
+
+/// Whether the rows wanted stand together in an index, in the wanted order but for a few that are paused.
+fn is_in_order(filter: &Filter) -> bool {
+    let Filter { window: _, unit, product, standard, milestone, priority, area } = filter;
+    let others = standard.is_some() || milestone.is_some() || priority.is_some() || area.is_some();
+    !others && (unit.is_none() || product.is_none())
+}
