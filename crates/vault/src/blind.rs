@@ -94,7 +94,10 @@ pub(crate) async fn find(
         i64::try_from(at_least.min(ASKED)).unwrap_or(1).into(),
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ]);
-    let rows: Vec<(String,)> = db.fetch_all(Statement::new(FIND, values)).await?;
+    let statement = Statement::new(FIND, values);
+    // A word of a name may be everybody's; an address and a number are few people's.
+    let statement = if hashes.iter().any(|term| term.field == Field::Name) { statement } else { statement.by_key() };
+    let rows: Vec<(String,)> = db.fetch_all(statement).await?;
     Ok(rows.into_iter().map(|(subject,)| subject).collect())
 }
 
