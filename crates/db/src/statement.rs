@@ -49,8 +49,8 @@ impl Statement {
         Self { sqlite: sql.clone().into(), postgres: sql.into(), values, by_key: false }
     }
 
-    /// Says that it finds a few rows by an index, or the first rows in the order of one. PostgreSQL then plans it once, by key whatever its
-    /// tables look like that day, where it would otherwise plan each time; and such reads share connections.
+    /// Says that it finds a few rows by an index, or the first rows in the order of one. PostgreSQL then plans it once, by that
+    /// index whatever its tables look like that day, where it would otherwise plan each time; and such reads share connections.
     #[must_use]
     pub fn by_key(self) -> Self {
         Self { by_key: true, ..self }

@@ -1,8 +1,8 @@
 //! One run of events into one read model: rows and checkpoint in one transaction.
 //!
-//! The rows of the touched scopes that were there before the run are loaded before the transaction: they change only together with the checkpoint, so
-//! the compare-and-swap that opens the transaction proves that they are still what was loaded, however long this worker
-//! slept. Who loses the swap has changed nothing and reads the checkpoint again.
+//! The rows of the touched scopes, of those that began before the run, are loaded before the transaction: they change only
+//! together with the checkpoint, so the compare-and-swap that opens the transaction proves that they are still what was loaded,
+//! however long this worker slept. Who loses the swap has changed nothing and reads the checkpoint again.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
 //! Filling read models anew beside those that serve, and letting the new ones serve.
 //!
 //! The log is folded stream by stream and each final row is written once, in bulk, into tables without indexes, while the
-//! fold goes on; then what came meanwhile is folded as the runner would, and a switch puts the generation in service. Where nothing
-//! served, the switch comes first and the runner goes on.
+//! fold goes on; then what came meanwhile is folded as the runner would, and a switch puts the generation in service. Where
+//! nothing served, the switch comes first and the runner goes on.
 
 use db::{Db, DbError, OnConflict, Value};
 use event_store::{Head, StoreError};
