@@ -1,8 +1,8 @@
 //! The connections of one schema: some that one user at a time has to himself, and a few that all reads by key share.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -20,12 +20,21 @@ struct Inner {
     options: Options,
     /// Connections that may still be taken.
     free: Arc<Semaphore>,
-    /// Those that stand unused; none once the pool is closed.
-    idle: Mutex<Option<Vec<Session>>>,
+    /// Those that stand unused, the one used last at the end; none once the pool is closed.
+    idle: Mutex<Option<Vec<Unused>>>,
+    /// Whether somebody closes those that stand unused for long.
+    tidied: AtomicBool,
     shared: Shared,
 }
 
+struct Unused {
+    session: Session,
+    since: Instant,
+}
+
 const CONNECTIONS: u32 = 16;
+/// What only a burst needed is closed after it: a server has few connections, and others want them too.
+const KEPT_UNUSED: Duration = Duration::from_secs(20);
 const SHARED: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: usize = 3;
@@ -58,6 +67,7 @@ impl Pool {
             options,
             free: Arc::new(Semaphore::new(CONNECTIONS as usize)),
             idle: Mutex::new(Some(Vec::new())),
+            tidied: AtomicBool::new(false),
             shared,
         })))
     }
@@ -84,7 +94,7 @@ impl Pool {
 
     async fn read<R: ReadRow>(&self, statement: &Statement) -> Result<Vec<R>, DbError> {
         if statement.is_by_key() {
-            self.idle().as_ref().ok_or(DbError::Closed)?;
+            self.0.idle().as_ref().ok_or(DbError::Closed)?;
             return self.0.shared.link().await?.fetch_all(statement).await;
         }
         let mut lease = self.take().await?;
@@ -151,7 +161,7 @@ impl Pool {
     async fn take(&self) -> Result<Lease, DbError> {
         let taken = tokio::time::timeout(PATIENCE, async {
             let free = self.0.free.clone().acquire_owned().await.map_err(|_| DbError::Closed)?;
-            while let Some(mut session) = self.idle().as_mut().ok_or(DbError::Closed)?.pop() {
+            while let Some(Unused { mut session, .. }) = self.0.idle().as_mut().ok_or(DbError::Closed)?.pop() {
                 if session.is_alive() {
                     return Ok::<_, DbError>((session, free));
                 }
@@ -159,24 +169,48 @@ impl Pool {
             Ok((Session::connect(&self.0.options).await?, free))
         });
         let (session, free) = taken.await.map_err(|_| DbError::NoConnection)??;
+        if !self.0.tidied.swap(true, Ordering::Relaxed) {
+            tokio::spawn(tidy(Arc::downgrade(&self.0)));
+        }
         Ok(Lease { session, pool: self.clone(), _free: free })
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Option<Vec<Session>>> {
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for whoever still uses a connection, and closes them all.
     pub(crate) async fn close(&self) {
-        let idle = self.idle().take();
-        for session in idle.into_iter().flatten() {
-            session.close().await;
+        let idle = self.0.idle().take();
+        for unused in idle.into_iter().flatten() {
+            unused.session.close().await;
         }
         self.0.shared.close().await;
         // Fails where another has closed it meanwhile.
         let all = self.0.free.acquire_many(CONNECTIONS).await;
         self.0.free.close();
         drop(all);
+    }
+}
+
+impl Inner {
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Unused>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes those out that nobody has needed for a while; none once the pool is closed.
+    fn unneeded(&self) -> Option<Vec<Unused>> {
+        let mut idle = self.idle();
+        let idle = idle.as_mut()?;
+        let needed = idle.iter().position(|unused| unused.since.elapsed() < KEPT_UNUSED);
+        Some(idle.drain(..needed.unwrap_or(idle.len())).collect())
+    }
+}
+
+/// Until the pool is gone.
+async fn tidy(pool: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(KEPT_UNUSED / 2).await;
+        let Some(unneeded) = pool.upgrade().and_then(|pool| pool.unneeded()) else { return };
+        for unused in unneeded {
+            unused.session.close().await;
+        }
     }
 }
 
@@ -198,9 +232,9 @@ impl Lease {
         if !self.session.is_alive() {
             return;
         }
-        let unwanted = match self.pool.idle().as_mut() {
+        let unwanted = match self.pool.0.idle().as_mut() {
             Some(idle) => {
-                idle.push(self.session);
+                idle.push(Unused { session: self.session, since: Instant::now() });
                 None
             }
             None => Some(self.session),

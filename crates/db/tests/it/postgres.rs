@@ -1,6 +1,7 @@
 //! What only PostgreSQL can get wrong: its connections die, its plans age, its errors repeat what they were given.
 
 use std::error::Error;
+use std::time::Duration;
 
 use db::{Db, DbError, Dialect, Statement};
 use futures_util::FutureExt;
@@ -84,6 +85,31 @@ fn reads_outlive_the_connections_they_had() {
             other.server().fetch_all::<()>(Statement::new(all, vec![])).await.expect("a superuser may");
         }
         other.close().await;
+    }
+    run(Dialect::Postgres, body);
+}
+
+/// Takes as long as a connection is kept.
+#[test]
+fn what_a_burst_needed_is_closed_after_it() {
+    async fn body(fresh: Fresh) {
+        let sessions = async || {
+            let others = "select count(*) from pg_stat_activity
+                          where datname = current_database() and pid <> pg_backend_pid()";
+            let counted: (i64,) = fresh.server().fetch_one(Statement::new(others, vec![])).await.expect("count");
+            counted.0
+        };
+        let before = sessions().await;
+        let slow = || Statement::new("select count(*) from pg_sleep(0.5)", vec![]);
+        let burst = (0..8).map(|_| fresh.server().fetch_one::<(i64,)>(slow()));
+        futures_util::future::try_join_all(burst).await.expect("eight at once");
+        assert!(sessions().await >= before + 7);
+        let closed = async {
+            while sessions().await > before {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), closed).await.expect("they were not needed any more");
     }
     run(Dialect::Postgres, body);
 }
