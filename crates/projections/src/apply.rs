@@ -40,9 +40,14 @@ pub async fn apply<P: Projection>(
     run: &[Delivered],
 ) -> Result<Applied, DbError> {
     let (mut end, mut stop) = readable::<P>(run);
+    // Outside of the search for an event at fault: what cannot be read of the log is no fault of these.
+    let past = past::<P>(shelf, from, &run[..end]).await?;
+    if let (_, Some(unreadable)) = readable::<P>(&past) {
+        return Ok(concluded(from.clone(), Some(Stop { at: run[0].position, why: unreadable.why })));
+    }
     while end > 0 {
         let part = &run[..end];
-        match attempt::<P>(shelf, from, part).await {
+        match attempt::<P>(shelf, from, &past, part).await {
             Ok(Attempt::Moved(moved)) => return Ok(concluded(moved, stop)),
             Ok(Attempt::Lost) => return Ok(Applied::Lost),
             Ok(Attempt::Poisoned(poison)) => {
@@ -75,6 +80,16 @@ fn readable<P: Projection>(run: &[Delivered]) -> (usize, Option<Stop>) {
     unreadable.unwrap_or((run.len(), None))
 }
 
+/// Of the scopes that some event of the run looks back on.
+async fn past<P: Projection>(
+    shelf: &impl Shelf<P>,
+    from: &Generation,
+    run: &[Delivered],
+) -> Result<Vec<Delivered>, DbError> {
+    let Scopes { looked_back, .. } = Scopes::of::<P>(run);
+    if looked_back.is_empty() { Ok(Vec::new()) } else { shelf.past(from, &looked_back).await }
+}
+
 enum Attempt {
     Moved(Generation),
     Lost,
@@ -84,13 +99,13 @@ enum Attempt {
 async fn attempt<P: Projection>(
     shelf: &impl Shelf<P>,
     from: &Generation,
+    past: &[Delivered],
     part: &[Delivered],
 ) -> Result<Attempt, DbError> {
     let Some(last) = part.last() else { return Ok(Attempt::Moved(from.clone())) };
     let scopes = Scopes::of::<P>(part);
     let loaded = if scopes.known.is_empty() { HashMap::new() } else { shelf.load(from, &scopes.known).await? };
-    let past = if scopes.looked_back.is_empty() { Vec::new() } else { shelf.past(from, &scopes.looked_back).await? };
-    let folded = match fold::fold::<P>(loaded, &past, part) {
+    let folded = match fold::fold::<P>(loaded, past, part) {
         Ok(folded) => folded,
         Err(poison) => return Ok(Attempt::Poisoned(poison)),
     };

@@ -97,7 +97,8 @@ pub(crate) async fn fill(
     let mut report = RebuildReport { events: head.position, models: Vec::new() };
     let mut rounds = vec![(which, head)];
     while let Some((which, until)) = rounds.pop() {
-        for (filling, outcome) in fill_until(models, which, &until, &mut *tell).await? {
+        let cut = until.position < head.position;
+        for (filling, outcome) in fill_until(models, which, &until, cut, &mut *tell).await? {
             match outcome {
                 RebuildOutcome::Failed(unfoldable) if filling.replacing.is_none() => {
                     let before = before(models, &until, unfoldable.position).await?;
@@ -122,6 +123,7 @@ async fn fill_until(
     models: &ReadModels,
     which: Vec<&'static dyn Model>,
     head: &Head,
+    cut: bool,
     tell: Tell<'_>,
 ) -> Result<Vec<(Filling, RebuildOutcome)>, RebuildError> {
     let (store, read) = (models.store(), models.read());
@@ -143,7 +145,7 @@ async fn fill_until(
     }
     let mut filled = Vec::new();
     for mut filling in fillings {
-        let outcome = complete(models, &mut filling, head).await?;
+        let outcome = complete(models, &mut filling, head, cut).await?;
         filled.push((filling, outcome));
     }
     Ok(filled)
@@ -194,13 +196,18 @@ async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<V
 }
 
 /// Indexes, checkpoint; then the events that came meanwhile, if another serves; then the switch.
-async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Result<RebuildOutcome, RebuildError> {
+async fn complete(
+    models: &ReadModels,
+    filling: &mut Filling,
+    head: &Head,
+    cut: bool,
+) -> Result<RebuildOutcome, RebuildError> {
     let read = models.read();
     let outcome = if let Some(unfoldable) = filling.failed.take() {
         RebuildOutcome::Failed(unfoldable)
     } else {
         finish(read, filling, head).await?;
-        serve(models, filling).await?
+        serve(models, filling, cut).await?
     };
     if matches!(outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Superseded) {
         generation::discard(read, filling.generation.clone()).await?;
@@ -225,10 +232,10 @@ async fn place(read: &Db, generation: &Generation, head: &Head) -> Result<Genera
     Ok(placed)
 }
 
-async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutcome, RebuildError> {
+async fn serve(models: &ReadModels, filling: &mut Filling, cut: bool) -> Result<RebuildOutcome, RebuildError> {
     // Where nothing serves yet, the runner goes on from here, with all that were filled beside this one; apart they would
-    // read each page for themselves.
-    let (mut behind, mut stopped) = (filling.replacing.is_some(), None);
+    // read each page for themselves. One that was cut short stands before an event that it cannot fold, which has to be said.
+    let (mut behind, mut stopped) = (cut || filling.replacing.is_some(), None);
     loop {
         if behind {
             stopped = catch_up(models, filling.model, &mut filling.generation).await?;

@@ -188,8 +188,10 @@ impl<G: Ground> Round<G> {
             for step in join_all(steps).await {
                 moved |= step?;
             }
-            full |= page.is_full() || meeting.is_some();
+            full |= page.is_full();
             if meeting.is_some() {
+                // Whatever became of those behind, the others are still to go on.
+                (moved, full) = (true, true);
                 break;
             }
         }

@@ -87,7 +87,9 @@ const ORDER: &str = "due_at, request, standard, ordinal";
 
 /// Whether the rows wanted stand together in an index, in the wanted order but for a few that are paused.
 fn is_in_order(filter: &Filter) -> bool {
-    let Filter { window: _, unit, product, standard, milestone, priority, area } = filter;
+    let Filter { window, unit, product, standard, milestone, priority, area } = filter;
     let others = standard.is_some() || milestone.is_some() || priority.is_some() || area.is_some();
-    !others && (unit.is_none() || product.is_none())
+    // The paused, who are few, have an index of their own.
+    let leading = [unit.is_some(), product.is_some(), *window == Window::Paused];
+    !others && leading.into_iter().filter(|leads| *leads).count() <= 1
 }

@@ -1,7 +1,7 @@
 //! What cannot be folded stops its own projection, loudly, and nothing else.
 
 use event_store::NewEvent;
-use projections::{Problem, check};
+use projections::{Problem, RebuildOutcome, check, rebuild};
 use testkit::on_both_databases;
 use uuid::Uuid;
 
@@ -51,6 +51,25 @@ on_both_databases! {
         assert_eq!(wrong.len(), 1);
         assert!(matches!(wrong[0].problem, Some(Problem::Stopped { position, .. }) if position == at));
         assert!(wrong[0].tables.iter().all(|table| table.differences == 0));
+    }
+
+    async fn a_first_filling_stops_where_the_runner_would_have(fresh: Fresh) {
+        let models = models(&fresh).await;
+        tell(&models, 0, &woven(8, 1)).await;
+        let at = append(&models, &person(1).stream(), poison()).await.last;
+        let head = tell(&models, 1_000, &[in_request(request(500), submitted(request(500), 1))]).await;
+
+        let report = rebuild(&models, &[], &mut |_| {}).await.unwrap();
+        for model in report.models {
+            match model.outcome {
+                RebuildOutcome::Stopped(unfoldable) => assert_eq!((model.name, unfoldable.position), ("person_history", at)),
+                outcome => assert!(model.name != "person_history" && outcome == RebuildOutcome::Serving, "{outcome:?}"),
+            }
+        }
+        for model in models.status().await.unwrap() {
+            let (position, stopped) = if model.name == "person_history" { (at - 1, Some(at)) } else { (head, None) };
+            assert_eq!((model.position, model.stopped.map(|(at, _)| at)), (position, stopped), "{}", model.name);
+        }
     }
 
     async fn a_history_that_diverged_is_refused(fresh: Fresh) {
