@@ -1,13 +1,22 @@
 //! A few faults of machine, database and network of each kind, with everything a soak checks; `docs/reliability.md` has the
 //! commands for more of them.
 
-use std::process::Command;
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, ExitStatus},
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use soak::Fault;
 
 /// Only its scheme is looked at: a fault of PostgreSQL's makes a cluster of its own.
 const POSTGRES: &str = "postgres://";
+/// Of a soak that takes seconds where nothing is in its way.
+const PATIENCE: Duration = Duration::from_mins(10);
+const POLL: Duration = Duration::from_millis(20);
+const LAST_LINES: usize = 10;
 
 struct Verdict {
     code: Option<i32>,
@@ -21,20 +30,52 @@ fn soak(fault: &str, database: &str, more: &[&str]) -> Option<Verdict> {
         eprintln!("SKIPPED, {fault} was not tried: {why}");
         return None;
     }
-    let dir = tempfile::tempdir().expect("a temporary folder");
+    let [dir, ledgers] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
     let database = match database {
         "sqlite" => format!("sqlite:{}", dir.path().display()),
         url => url.to_owned(),
     };
-    let output = Command::new(env!("CARGO_BIN_EXE_guichet"))
+    // Files, not pipes: whoever outlives the soak would hold a pipe open.
+    let (stdout, stderr) = (dir.path().join("stdout"), dir.path().join("stderr"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_guichet"));
+    command
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .args(["soak", "--json", "--faults", fault, "--database", &database])
+        .args(["soak", "--json", "--faults", fault, "--database", &database, "--ledger"])
+        .arg(ledgers.path())
         .args(more)
-        .output()
-        .expect("run guichet");
-    let said = String::from_utf8_lossy(&output.stderr);
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("no report ({error}):\n{said}"));
-    Some(Verdict { code: output.status.code(), report })
+        .stdout(File::create(&stdout).expect("a file"))
+        .stderr(File::create(&stderr).expect("a file"));
+    let Some(status) = ends(&mut command) else { panic!("{fault} hangs\n{}", last_words(dir.path(), ledgers.path())) };
+    let report = serde_json::from_slice(&fs::read(&stdout).expect("read the report"))
+        .unwrap_or_else(|error| panic!("no report ({error}):\n{}", last_words(dir.path(), ledgers.path())));
+    Some(Verdict { code: status.code(), report })
+}
+
+/// How a program ended, if it did.
+fn ends(command: &mut Command) -> Option<ExitStatus> {
+    let mut child = command.spawn().expect("run guichet");
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().expect("wait for guichet") {
+            return Some(status);
+        }
+        std::thread::sleep(POLL);
+    }
+    child.kill().and_then(|()| child.wait()).expect("end guichet");
+    None
+}
+
+/// What a soak, its servers, its PostgreSQL and its ledgers said last.
+fn last_words(said: &Path, ledgers: &Path) -> String {
+    let kept = fs::read_dir(ledgers).into_iter().flatten().flatten().map(|ledger| ledger.path());
+    let files = kept.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()).map(|file| file.path());
+    let words = files.chain([said.join("stderr")]).map(|file| {
+        let text = fs::read(&file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        format!("{}:\n{}\n", file.display(), lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"))
+    });
+    words.collect()
 }
 
 #[track_caller]

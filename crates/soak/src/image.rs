@@ -12,8 +12,14 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+
+use crate::process::run;
+
+/// Until nothing is written to a disk any more whose writers all stand still.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// Unmounted and gone when dropped.
 pub(crate) struct Disk {
@@ -64,11 +70,13 @@ impl Disk {
     pub(crate) fn cut_power(&mut self, gone: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
         let (image, left) = (self.image(), self.place.join(format!("image-{}", self.cuts + 1)));
         // A write of the kernel's own may be under way: a copy that is equal afterwards was made between two writes.
+        let started = Instant::now();
         loop {
             run(Command::new("cp").arg("--sparse=always").args([&image, &left]))?;
             if equal(&image, &left)? {
                 break;
             }
+            ensure!(started.elapsed() < QUIET, "somebody writes to the disk and does not stand still");
         }
         gone()?;
         // Whoever merely looks, as the harness does, may still hold files of the lost one open.
@@ -136,13 +144,6 @@ fn equal(one: &Path, other: &Path) -> anyhow::Result<bool> {
             return Ok(false);
         }
     }
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let output = command.output().with_context(|| format!("run {}", command.get_program().display()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
-    Ok(())
 }
 
 #[cfg(test)]

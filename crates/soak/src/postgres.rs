@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::{
-    process,
+    process::{self, last_lines, run},
     strace::{Injection, Tracer},
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Cluster {
     log: PathBuf,
     port: u16,
     running: Option<Child>,
+    /// Lets its calls fail.
+    injury: Option<Tracer>,
 }
 
 impl Cluster {
@@ -75,7 +77,7 @@ impl Cluster {
         if let Some(user) = server_user()? {
             std::os::unix::fs::chown(place, Some(user.uid), Some(user.gid)).context("hand over the folder")?;
         }
-        Ok(Self { place: place.to_owned(), log: log.to_owned(), port: free_port()?, running: None })
+        Ok(Self { place: place.to_owned(), log: log.to_owned(), port: free_port()?, running: None, injury: None })
     }
 
     /// Later lines win, so this may be called again.
@@ -159,7 +161,7 @@ impl Cluster {
             Stop::Immediate => Signal::QUIT,
         };
         process::signal(process::pid(&child), signal)?;
-        child.wait().context("wait for postgres")?;
+        process::wait(&mut child).context("wait for postgres")?;
         Ok(())
     }
 
@@ -172,7 +174,7 @@ impl Cluster {
         process::freeze(&[postmaster])?;
         let orphans = process::children(postmaster)?;
         process::signal(postmaster, Signal::KILL)?;
-        child.wait().context("wait for postgres")?;
+        process::wait(&mut child).context("wait for postgres")?;
         reap(&orphans, PATIENCE)
     }
 
@@ -190,12 +192,13 @@ impl Cluster {
         process::freeze(&process::children(postmaster)?)
     }
 
-    /// Lets system calls of the postmaster, its children and those that it will have fail.
-    pub(crate) fn injure(&self, injection: Injection) -> anyhow::Result<Tracer> {
+    /// Lets system calls of the postmaster, its children and those that it will have fail, until it ends.
+    pub(crate) fn injure(&mut self, injection: Injection) -> anyhow::Result<()> {
         let postmaster = process::pid(self.running.as_ref().context("it runs")?);
         let mut all = process::children(postmaster)?;
         all.push(postmaster);
-        injection.attach(&all)
+        self.injury = Some(injection.attach(&all)?);
+        Ok(())
     }
 
     /// Ends all of them at once, frozen or not: none runs another instruction, as when the power goes.
@@ -203,13 +206,17 @@ impl Cluster {
         let Some(mut child) = self.running.take() else { return Ok(()) };
         let postmaster = process::pid(&child);
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a sub-reaper")?;
-        process::freeze(&[postmaster])?;
+        // It could bear children meanwhile; whether or not it stands, it goes.
+        let frozen = process::freeze(&[postmaster]);
         let children = process::children(postmaster)?;
         for pid in children.iter().chain([&postmaster]) {
             process::signal(*pid, Signal::KILL)?;
         }
-        child.wait().context("wait for postgres")?;
-        reap(&children, PATIENCE)
+        // Whoever traces the dead is told of it first, and would have to pass it on.
+        self.injury = None;
+        process::wait(&mut child).context("wait for postgres")?;
+        reap(&children, PATIENCE)?;
+        frozen
     }
 
     /// Its folder has another name now.
@@ -275,18 +282,6 @@ fn reap(orphans: &[Pid], patience: Duration) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let output = command.output().with_context(|| format!("run {}", command.get_program().display()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} ended with {}: {}", output.status, last_lines(&said));
-    Ok(())
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 fn free_port() -> anyhow::Result<u16> {

@@ -1,14 +1,18 @@
-//! Other processes: their children, stopping them where they stand.
+//! Other processes: their children, stopping them where they stand, waiting for them and no longer than that makes sense.
 
 use std::fs;
-use std::process::Child;
+use std::io::Read as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// One that was told to end, or that has little to do, and is still there after this will be there for ever.
+const ENDS: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(1);
+const LAST_LINES: usize = 20;
 
 pub(crate) fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
@@ -34,6 +38,57 @@ pub(crate) fn freeze(pids: &[Pid]) -> anyhow::Result<()> {
         std::thread::sleep(POLL);
     }
     Ok(())
+}
+
+/// Waits for a process that was told to end; where it does not, the error says what it and its children are at.
+pub(crate) fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if started.elapsed() > ENDS {
+            let parent = pid(child);
+            let all: Vec<String> = std::iter::once(parent).chain(children(parent)?).map(at).collect();
+            bail!("it has not ended after {ENDS:?}: {}", all.join("; "));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Runs a program that says little, and ends soon and well.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("run {}", command.get_program().display()))?;
+    let mut stderr = child.stderr.take().context("its standard error is piped")?;
+    let status = match wait(&mut child) {
+        Ok(status) => status,
+        Err(error) => {
+            let _ = child.kill(); // what is stuck in the kernel stays
+            return Err(error.context(format!("run {command:?}")));
+        }
+    };
+    if !status.success() {
+        let mut said = String::new();
+        stderr.read_to_string(&mut said)?;
+        bail!("{command:?} ended with {status}: {}", last_lines(&said));
+    }
+    Ok(())
+}
+
+pub(crate) fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+/// What a process is at: its name and state, where in the kernel it waits, who traces it.
+fn at(pid: Pid) -> String {
+    let number = pid.as_raw_nonzero();
+    let told = |file: &str| fs::read_to_string(format!("/proc/{number}/{file}")).unwrap_or_default();
+    let status = told("status");
+    let wanted = |line: &&str| ["Name:", "State:", "TracerPid:"].iter().any(|name| line.starts_with(name));
+    let said: Vec<&str> = status.lines().filter(wanted).collect();
+    format!("{number} {} in {}", said.join(" "), told("wchan")).replace('\t', " ")
 }
 
 /// The processes that have this one as their parent.

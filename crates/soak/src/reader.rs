@@ -11,10 +11,12 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     ledger::{Ledger, hex},
-    stage::Stage,
+    stage::{Stage, within},
 };
 
 const AFTER_AN_ERROR: Duration = Duration::from_millis(50);
+/// Longer than a reader needs for all that a night wrote.
+const ARRIVES: Duration = Duration::from_mins(15);
 /// Once in so many events a reader starts again.
 const FORGETFUL: u32 = 500;
 
@@ -49,7 +51,7 @@ impl Readers {
     pub(crate) async fn finish(self, head: i64) -> anyhow::Result<()> {
         let _ = self.until.send_replace(Some(head));
         for task in self.tasks {
-            task.await.context("a reader stopped")??;
+            within(ARRIVES, "a reader's way to the head", task).await?.context("a reader stopped")??;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     ledger::{Clock, Ledger},
     site::Site,
+    stage::within,
 };
 
 /// How long a process may take until `/readyz` answers 200, whatever happened to the one before it.
@@ -56,7 +57,7 @@ impl Server {
         let stdout = child.stdout.take().context("its standard output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let url = loop {
-            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("wait for its address")??;
+            let line = within(PATIENCE, "its address", lines.next_line()).await??;
             let Some(line) = line else {
                 let status = child.wait().await?;
                 bail!("{name} ended with {status} before it listened; see {}", site.log().display());
@@ -108,17 +109,16 @@ impl Server {
 
     /// kill -9, then waits for the process: nobody else reaps it.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
-        self.child.kill().await.context("kill -9")?;
-        let _ = self.drain.await; // it ends with the pipe
-        Ok(())
+        within(PATIENCE, "kill -9", self.child.kill()).await??;
+        // It ends with the pipe.
+        within(PATIENCE, "the end of what it says", self.drain).await.map(drop)
     }
 
     /// Asks it to stop as an operator would, and waits for it.
     pub(crate) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.context("wait until it stops")??;
-        let _ = self.drain.await;
-        Ok(status)
+        let status = within(PATIENCE, "its stop", self.child.wait()).await??;
+        within(PATIENCE, "the end of what it says", self.drain).await.map(|_| status)
     }
 
     /// It does nothing any more, and holds all that it holds.

@@ -4,11 +4,16 @@ use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
+use crate::stage::within;
+
+/// Longer than any command needs for all that a night wrote.
+const PATIENCE: Duration = Duration::from_mins(15);
 /// Whose log is loaded.
 pub(crate) const ORGANISATION: &str = "ville_quebec";
 pub(crate) const JURISDICTION: &str = "ville.quebec.qc.ca";
@@ -75,7 +80,8 @@ impl Site {
 
     /// Runs a command to its end; its exit code and standard output.
     pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
-        let output = self.command(arguments).output().await.context("run the program")?;
+        let output = within(PATIENCE, &arguments.join(" "), self.command(arguments).output()).await?;
+        let output = output.context("run the program")?;
         let log = std::fs::File::options().create(true).append(true).open(self.log());
         std::io::Write::write_all(&mut log.context("open the log")?, &output.stderr).context("write the log")?;
         Ok((output.status.code(), String::from_utf8(output.stdout).context("read what it printed")?))

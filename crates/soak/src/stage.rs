@@ -28,6 +28,8 @@ use crate::{
 
 /// Longer than any read model needs for what a soak writes: only one that has stopped takes all of it.
 const CATCH_UP: Duration = Duration::from_mins(2);
+/// Longer than a look at everything that a night wrote.
+const LOOK: Duration = Duration::from_mins(15);
 /// Whatever was done to the database, it is back by then.
 const PATIENCE: Duration = Duration::from_mins(1);
 const ASKED_AGAIN: Duration = Duration::from_millis(5);
@@ -99,7 +101,7 @@ impl Stage {
     /// Looks at the database where it is now: the old one is gone with its disk.
     pub(crate) async fn reopen(&mut self) -> anyhow::Result<()> {
         self.site.database = self.machine()?.database();
-        self.databases.close().await;
+        within(PATIENCE, "close the lost database", self.databases.close()).await?;
         (self.databases, self.store, self.models) = look(&self.site.database).await?;
         Ok(())
     }
@@ -283,7 +285,7 @@ impl Stage {
 
     async fn compare_once(&self, env: &[(&str, &str)], stops: Option<&Stops<'_>>) -> anyhow::Result<()> {
         let mut command = self.site.command(["check", "--json", "--organisation", ORGANISATION]);
-        let output = command.envs(env.iter().copied()).output().await.context("run check")?;
+        let output = within(LOOK, "check", command.envs(env.iter().copied()).output()).await?.context("run check")?;
         let reports: Value = serde_json::from_slice(&output.stdout).context("read what check printed")?;
         let models = reports[0]["models"].as_array().context("check tells of read models")?;
         for model in models {
@@ -310,10 +312,10 @@ impl Stage {
     /// The verdict of the checker, on ledgers and log alone.
     pub(crate) async fn judge(self) -> anyhow::Result<Report> {
         self.look_for_panics()?;
-        self.databases.close().await;
+        within(PATIENCE, "close the database", self.databases.close()).await?;
         let lines = self.ledgers.lines()?;
         let database: Database = self.site.database.parse()?;
-        let log = checker::read_and_verify(&database, ORGANISATION).await?;
+        let log = within(LOOK, "verify the log", checker::read_and_verify(&database, ORGANISATION)).await??;
         Ok(checker::check(&History::of(lines), &log))
     }
 
@@ -332,6 +334,11 @@ impl Stage {
 
 /// Where a read model is expected to have stopped, if it is.
 pub(crate) type Stops<'a> = dyn Fn(&str) -> Option<i64> + Sync + 'a;
+
+/// Nothing of a soak waits for ever: what does not come is an error that names it.
+pub(crate) async fn within<T>(patience: Duration, what: &str, work: impl Future<Output = T>) -> anyhow::Result<T> {
+    tokio::time::timeout(patience, work).await.with_context(|| format!("{what}: given up after {patience:?}"))
+}
 
 fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)

@@ -8,11 +8,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::power;
 use crate::{
     load::Load,
-    postgres::Stop,
     reader::Readers,
     server::Server,
     stage::Stage,
-    strace::{Failure, Injection, Tracer},
+    strace::{Failure, Injection},
 };
 
 const CLIENTS: usize = 8;
@@ -64,7 +63,7 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
         let readers = Readers::start(stage, READERS)?;
         // What cannot even start, or hangs in repetitions, acknowledges nothing.
         let broken = tokio::time::timeout(STARTS, serve_on_broken_disk(stage, injection)).await;
-        if let Ok(Ok((server, _tracer))) = broken {
+        if let Ok(Ok(server)) = broken {
             stage.up([server.url.as_str()]);
             tokio::time::sleep(BROKEN).await;
             power::cut(stage, server, readers).await?;
@@ -72,7 +71,8 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
         } else {
             readers.abandon().await;
             if let Some(cluster) = &mut stage.machine()?.cluster {
-                tokio::task::block_in_place(|| cluster.stop(Stop::Immediate).and_then(|()| cluster.start()))?;
+                // Its operator could not count on it to end by itself.
+                tokio::task::block_in_place(|| cluster.vanish().and_then(|()| cluster.start()))?;
             }
         }
         trials += 1;
@@ -84,14 +84,15 @@ pub(super) async fn broken(stage: &mut Stage) -> anyhow::Result<u64> {
 }
 
 /// The disk breaks beneath a server that starts, or beneath a PostgreSQL that runs already: it flushes while it starts, and would not.
-async fn serve_on_broken_disk(stage: &mut Stage, injection: Injection) -> anyhow::Result<(Server, Option<Tracer>)> {
-    let cluster = stage.machine()?.cluster.as_ref();
-    let tracer = cluster.map(|cluster| tokio::task::block_in_place(|| cluster.injure(injection))).transpose()?;
-    let site = match tracer {
-        Some(_) => stage.site.clone(),
+async fn serve_on_broken_disk(stage: &mut Stage, injection: Injection) -> anyhow::Result<Server> {
+    let site = match &mut stage.machine()?.cluster {
+        Some(cluster) => {
+            tokio::task::block_in_place(|| cluster.injure(injection))?;
+            stage.site.clone()
+        }
         None => stage.site.behind(injection.prefix()),
     };
-    Ok((Server::start(&site, "broken", &["serve"], &[]).await?, tracer))
+    Server::start(&site, "broken", &["serve"], &[]).await
 }
 
 /// All of them in turn: every call, both errors, once and for ever, n = 1, 2, 3 …
