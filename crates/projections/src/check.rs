@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::{DbError, Value};
+use db::{DbError, Tx, Value};
 use event_store::{EventStore, StoreError};
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
@@ -148,30 +148,41 @@ pub async fn check(models: &ReadModels, tell: Tell<'_>) -> Result<CheckReport, C
 
 /// Checkpoints and rows as of one moment.
 async fn read(models: &ReadModels, tell: Tell<'_>) -> Result<Vec<Comparing>, DbError> {
-    let stored = models
-        .read()
-        .snapshot(|tx| {
-            async move {
-                let all: Vec<Generation> = tx.fetch_all(generation::all_statement()).await?;
-                let mut stored = Vec::new();
-                for model in model::ALL {
-                    let current = generation::current(&all, model.name(), model.version());
-                    let mut tables = Vec::new();
-                    if let Some(generation) = &current {
-                        for index in 0..model.shapes().len() {
-                            tables.push(model.lines(tx, generation, index).await?);
-                        }
-                    }
-                    stored.push((model, current, tables));
-                }
-                Ok(stored)
-            }
-            .boxed()
-        })
-        .await?;
+    let stored = loop {
+        let before = in_use(&generation::all(models.read()).await?);
+        match models.read().snapshot(|tx| read_in(tx).boxed()).await {
+            // A switch drops tables beneath a snapshot that still names them, on PostgreSQL: then there are others.
+            Err(error) if error.is_permanent() && in_use(&generation::all(models.read()).await?) != before => {}
+            stored => break stored?,
+        }
+    };
     let rows = stored.iter().flat_map(|(_, _, tables)| tables).map(|lines| lines.len() as i64).sum();
     tell(Progress { phase: Phase::Reading, done: rows, total: rows });
     Ok(stored.into_iter().map(|(model, current, tables)| Comparing::new(model, current, tables)).collect())
+}
+
+type Stored = (&'static dyn Model, Option<Generation>, Vec<Vec<Line>>);
+
+async fn read_in(tx: &mut Tx) -> Result<Vec<Stored>, DbError> {
+    let all: Vec<Generation> = tx.fetch_all(generation::all_statement()).await?;
+    let mut stored = Vec::new();
+    for model in model::ALL {
+        let current = generation::current(&all, model.name(), model.version());
+        let mut tables = Vec::new();
+        if let Some(generation) = &current {
+            for index in 0..model.shapes().len() {
+                tables.push(model.lines(tx, generation, index).await?);
+            }
+        }
+        stored.push((model, current, tables));
+    }
+    Ok(stored)
+}
+
+/// Which generation of each read model is compared.
+fn in_use(all: &[Generation]) -> Vec<Option<i64>> {
+    let current = |model: &&'static dyn Model| generation::current(all, model.name(), model.version());
+    model::ALL.iter().map(|model| current(model).map(|current| current.generation)).collect()
 }
 
 impl Comparing {

@@ -73,7 +73,23 @@ pub async fn rebuild(models: &ReadModels, names: &[String], tell: Tell<'_>) -> R
         return Err(RebuildError::UnknownName(unknown.clone()));
     }
     let named = |model: &&'static dyn Model| names.is_empty() || names.iter().any(|name| name == model.name());
-    fill(models, model::ALL.iter().copied().filter(named).collect(), tell).await
+    fill(models, model::ALL.iter().copied().filter(named).collect(), Beside::Anything, tell).await
+}
+
+/// Fills those that nobody has filled: who was quicker in putting one in service did it for all.
+pub(crate) async fn fill_first(
+    models: &ReadModels,
+    missing: Vec<&'static dyn Model>,
+) -> Result<RebuildReport, RebuildError> {
+    fill(models, missing, Beside::Nothing, &mut |_| {}).await
+}
+
+/// What a filling may find in service when it begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Anything,
+    /// Otherwise there is nothing to do.
+    Nothing,
 }
 
 /// One model on its way.
@@ -82,23 +98,31 @@ struct Filling {
     generation: Generation,
     /// What serves now, of the same version.
     replacing: Option<i64>,
+    /// It ends before an event that cannot be folded.
+    cut: bool,
     rows: i64,
     failed: Option<Unfoldable>,
 }
 
 /// Fills what is asked for. Where nothing serves yet, a model that cannot fold some event is filled up to it and
 /// stopped there, as the runner would have stopped it.
-pub(crate) async fn fill(
+async fn fill(
     models: &ReadModels,
     which: Vec<&'static dyn Model>,
+    beside: Beside,
     tell: Tell<'_>,
 ) -> Result<RebuildReport, RebuildError> {
     let head = models.store().head().await?;
     let mut report = RebuildReport { events: head.position, models: Vec::new() };
     let mut rounds = vec![(which, head)];
     while let Some((which, until)) = rounds.pop() {
-        let cut = until.position < head.position;
-        for (filling, outcome) in fill_until(models, which, &until, cut, &mut *tell).await? {
+        let mut fillings = Vec::new();
+        for model in which {
+            if let Some(filling) = begin(models.read(), model, beside, &head).await? {
+                fillings.push(Filling { cut: until.position < head.position, ..filling });
+            }
+        }
+        for (filling, outcome) in fill_until(models, fillings, &until, &mut *tell).await? {
             match outcome {
                 RebuildOutcome::Failed(unfoldable) if filling.replacing.is_none() => {
                     let before = before(models, &until, unfoldable.position).await?;
@@ -121,17 +145,12 @@ async fn before(models: &ReadModels, head: &Head, position: i64) -> Result<Head,
 
 async fn fill_until(
     models: &ReadModels,
-    which: Vec<&'static dyn Model>,
+    mut fillings: Vec<Filling>,
     head: &Head,
-    cut: bool,
     tell: Tell<'_>,
 ) -> Result<Vec<(Filling, RebuildOutcome)>, RebuildError> {
     let (store, read) = (models.store(), models.read());
-    let mut fillings = Vec::new();
-    for model in which {
-        fillings.push(begin(read, model, head).await?);
-    }
-    if head.position > 0 {
+    if head.position > 0 && !fillings.is_empty() {
         let until: Vec<Until> =
             fillings.iter().map(|filling| Until { model: filling.model, position: head.position }).collect();
         let (sender, batches) = mpsc::channel(replay::BATCHES_AHEAD);
@@ -145,7 +164,7 @@ async fn fill_until(
     }
     let mut filled = Vec::new();
     for mut filling in fillings {
-        let outcome = complete(models, &mut filling, head, cut).await?;
+        let outcome = complete(models, &mut filling, head).await?;
         filled.push((filling, outcome));
     }
     Ok(filled)
@@ -163,13 +182,21 @@ impl Filling {
     }
 }
 
-async fn begin(read: &Db, model: &'static dyn Model, head: &Head) -> Result<Filling, RebuildError> {
+async fn begin(
+    read: &Db,
+    model: &'static dyn Model,
+    beside: Beside,
+    head: &Head,
+) -> Result<Option<Filling>, RebuildError> {
     let all = generation::all(read).await?;
     let replacing = generation::current(&all, model.name(), model.version())
         .filter(|current| current.state == State::Serving)
         .map(|serving| serving.generation);
+    if beside == Beside::Nothing && replacing.is_some() {
+        return Ok(None);
+    }
     let generation = generation::begin(read, model, head.epoch).await?;
-    Ok(Filling { model, generation, replacing, rows: 0, failed: None })
+    Ok(Some(Filling { model, generation, replacing, cut: false, rows: 0, failed: None }))
 }
 
 /// Writes rows while they come, and counts those of each model.
@@ -196,18 +223,13 @@ async fn insert(read: &Db, shape: &'static Shape, table: String, rows: Vec<Vec<V
 }
 
 /// Indexes, checkpoint; then the events that came meanwhile, if another serves; then the switch.
-async fn complete(
-    models: &ReadModels,
-    filling: &mut Filling,
-    head: &Head,
-    cut: bool,
-) -> Result<RebuildOutcome, RebuildError> {
+async fn complete(models: &ReadModels, filling: &mut Filling, head: &Head) -> Result<RebuildOutcome, RebuildError> {
     let read = models.read();
     let outcome = if let Some(unfoldable) = filling.failed.take() {
         RebuildOutcome::Failed(unfoldable)
     } else {
         finish(read, filling, head).await?;
-        serve(models, filling, cut).await?
+        serve(models, filling).await?
     };
     if matches!(outcome, RebuildOutcome::Failed(_) | RebuildOutcome::Superseded) {
         generation::discard(read, filling.generation.clone()).await?;
@@ -232,10 +254,10 @@ async fn place(read: &Db, generation: &Generation, head: &Head) -> Result<Genera
     Ok(placed)
 }
 
-async fn serve(models: &ReadModels, filling: &mut Filling, cut: bool) -> Result<RebuildOutcome, RebuildError> {
+async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutcome, RebuildError> {
     // Where nothing serves yet, the runner goes on from here, with all that were filled beside this one; apart they would
     // read each page for themselves. One that was cut short stands before an event that it cannot fold, which has to be said.
-    let (mut behind, mut stopped) = (cut || filling.replacing.is_some(), None);
+    let (mut behind, mut stopped) = (filling.cut || filling.replacing.is_some(), None);
     loop {
         if behind {
             stopped = catch_up(models, filling.model, &mut filling.generation).await?;

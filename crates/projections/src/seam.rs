@@ -138,7 +138,7 @@ impl Ground for ReadModels {
         async move {
             let names: Vec<&str> = missing.iter().map(|model| model.name()).collect();
             let organisation = models.slug().to_owned();
-            match rebuild::fill(&models, missing, &mut |_| {}).await {
+            match rebuild::fill_first(&models, missing).await {
                 Ok(report) => tracing::info!(organisation, events = report.events, ?names, "filled read models"),
                 Err(error) => {
                     tracing::error!(organisation, ?names, error = explain(&error), "could not fill read models");

@@ -2,7 +2,7 @@
 
 use db::Dialect;
 use domain::request::Status;
-use projections::{Page, RebuildOutcome, State, public_requests, rebuild};
+use projections::{Page, RebuildOutcome, State, public_requests, rebuild, seam::Ground};
 use testkit::on_both_databases;
 
 use crate::{
@@ -39,6 +39,35 @@ on_both_databases! {
         assert_eq!(one.value.status, Status::Resolved);
         checked(&models).await;
         running.end().await;
+    }
+
+    async fn a_check_agrees_while_generations_are_switched(fresh: Fresh) {
+        let models = models(&fresh).await;
+        tell(&models, 0, &woven(50, 1)).await;
+        rebuild(&models, &[], &mut |_| {}).await.unwrap();
+        let switches = tokio::spawn({
+            let models = models.clone();
+            async move {
+                for _ in 0..4 {
+                    rebuild(&models, &[], &mut |_| {}).await.unwrap();
+                }
+            }
+        });
+        while !switches.is_finished() {
+            checked(&models).await;
+        }
+        switches.await.unwrap();
+        checked(&models).await;
+    }
+
+    async fn who_comes_second_fills_nothing(fresh: Fresh) {
+        let models = models(&fresh).await;
+        tell(&models, 0, &woven(5, 1)).await;
+        for _ in 0..2 {
+            Ground::fill(&models, Ground::models(&models)).await;
+            let status = models.status().await.unwrap();
+            assert!(status.iter().all(|model| model.generation == Some(1)), "{status:?}");
+        }
     }
 
     async fn analysts_read_a_view_without_sealed_columns(fresh: Fresh) {
