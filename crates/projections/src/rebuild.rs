@@ -46,7 +46,7 @@ pub enum RebuildOutcome {
     Superseded,
     /// Nothing served before: it serves what stood before the event that it cannot fold.
     Stopped(Unfoldable),
-    /// The one that serves stays.
+    /// The one that serves stays, of this version or of another.
     Failed(Unfoldable),
 }
 
@@ -104,8 +104,8 @@ struct Filling {
     failed: Option<Unfoldable>,
 }
 
-/// Fills what is asked for. Where nothing serves yet, a model that cannot fold some event is filled up to it and
-/// stopped there, as the runner would have stopped it.
+/// Fills what is asked for. Where nothing of its version serves yet, a model that cannot fold some event is filled up to it
+/// and stopped there, as the runner would have stopped it.
 async fn fill(
     models: &ReadModels,
     which: Vec<&'static dyn Model>,
@@ -124,7 +124,7 @@ async fn fill(
         }
         for (filling, outcome) in fill_until(models, fillings, &until, &mut *tell).await? {
             match outcome {
-                RebuildOutcome::Failed(unfoldable) if filling.replacing.is_none() => {
+                RebuildOutcome::Failed(unfoldable) if filling.replacing.is_none() && !filling.cut => {
                     let before = before(models, &until, unfoldable.position).await?;
                     rounds.push((vec![filling.model], before));
                 }
@@ -269,10 +269,14 @@ async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutc
         match generation::switch(models.read(), filling.model, &filling.generation, filling.replacing).await? {
             Switched::Done => fail::fail_point!("rebuild.after_switch"),
             Switched::Superseded => return Ok(RebuildOutcome::Superseded),
-            Switched::Behind => {
-                behind = true;
-                continue;
-            }
+            Switched::Behind => match stopped {
+                // Another version passed the event that this one cannot fold.
+                Some(unfoldable) => return Ok(RebuildOutcome::Failed(unfoldable)),
+                None => {
+                    behind = true;
+                    continue;
+                }
+            },
         }
         let Some(unfoldable) = stopped else { return Ok(RebuildOutcome::Serving) };
         generation::stop(models.read(), &filling.generation, &unfoldable.why, unfoldable.position).await?;

@@ -4,6 +4,7 @@
 //! cannot be folded, when the history is another. Below it: one statement or one transaction for each method.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use db::DbError;
 use event_store::StoreError;
@@ -11,7 +12,10 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Generation, Projection, ReadModels, Tables, delivery::explain, generation, model, rebuild};
+use crate::{
+    Generation, Projection, ReadModels, RebuildOutcome, Rebuilt, Tables, Unfoldable, delivery::explain, generation,
+    model, rebuild,
+};
 
 pub use crate::{
     apply::{Applied, apply},
@@ -20,6 +24,10 @@ pub use crate::{
     log_page::LogPage,
     runner::run,
 };
+
+/// Until a filling is tried again that read the whole log in vain: another program has to come first.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
+const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
 
 /// What the runner stands on.
 pub trait Ground: Clone + Send + Sync + 'static {
@@ -139,9 +147,28 @@ impl Ground for ReadModels {
             let names: Vec<&str> = missing.iter().map(|model| model.name()).collect();
             let organisation = models.slug().to_owned();
             match rebuild::fill_first(&models, missing).await {
-                Ok(report) => tracing::info!(organisation, events = report.events, ?names, "filled read models"),
+                Ok(report) => {
+                    tracing::info!(organisation, events = report.events, ?names, "filled read models");
+                    let mut failed = false;
+                    for Rebuilt { name, outcome, .. } in report.models {
+                        if let RebuildOutcome::Failed(Unfoldable { position, why }) = outcome {
+                            tracing::error!(
+                                organisation,
+                                projection = name,
+                                position,
+                                why,
+                                "a projection cannot take the place of another version, which has passed this event"
+                            );
+                            failed = true;
+                        }
+                    }
+                    if failed {
+                        tokio::time::sleep(AFTER_A_FAILURE).await;
+                    }
+                }
                 Err(error) => {
                     tracing::error!(organisation, ?names, error = explain(&error), "could not fill read models");
+                    tokio::time::sleep(AFTER_AN_ERROR).await;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What cannot be folded stops its own projection, loudly, and nothing else.
 
+use db::Statement;
 use event_store::NewEvent;
 use projections::{Problem, RebuildOutcome, check, rebuild};
 use testkit::on_both_databases;
@@ -70,6 +71,30 @@ on_both_databases! {
             let (position, stopped) = if model.name == "person_history" { (at - 1, Some(at)) } else { (head, None) };
             assert_eq!((model.position, model.stopped.map(|(at, _)| at)), (position, stopped), "{}", model.name);
         }
+    }
+
+    async fn a_version_that_cannot_fold_what_another_passed_leaves_it_in_service(fresh: Fresh) {
+        let models = models(&fresh).await;
+        tell(&models, 0, &woven(8, 1)).await;
+        let at = append(&models, &person(1).stream(), poison()).await.last;
+        let epoch = models.store().head().await.unwrap().epoch;
+        let read = fresh.read(&fresh.create_log("quebec").await.unwrap()).await.unwrap();
+        read.script(&format!(
+            "insert into read_model (name, version, generation, state, epoch, position, tables)
+             values ('person_history', 0, 1, 'serving', '{epoch}', {at}, 'person_history');
+             create table person_history_v0_g1 (person text);",
+        ))
+        .await
+        .unwrap();
+
+        let report = rebuild(&models, &["person_history".to_owned()], &mut |_| {}).await.unwrap();
+        assert_eq!(report.models.len(), 1);
+        let RebuildOutcome::Failed(unfoldable) = &report.models[0].outcome else { panic!("{report:?}") };
+        assert_eq!(unfoldable.position, at);
+        let left = "select state from read_model where name = 'person_history' order by version";
+        let left: Vec<(String,)> = read.fetch_all(Statement::new(left, vec![])).await.unwrap();
+        let left: Vec<&str> = left.iter().map(|(state,)| state.as_str()).collect();
+        assert_eq!(left, ["serving", "dropped", "dropped"]);
     }
 
     async fn a_history_that_diverged_is_refused(fresh: Fresh) {
