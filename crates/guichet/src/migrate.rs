@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use projections::ReadModels;
+use anyhow::{Context, bail};
+use projections::{ReadModels, RebuildOutcome, Rebuilt, Unfoldable};
 
 use crate::{config::Settings, progress, wire};
 
@@ -27,8 +27,13 @@ async fn fill(slug: &str, models: &ReadModels) -> anyhow::Result<usize> {
         status.iter().filter(|model| model.generation.is_none()).map(|model| model.name.to_owned()).collect();
     if !empty.is_empty() {
         let bar = progress::bar(slug);
-        projections::rebuild(models, &empty, &mut progress::tell(&bar)).await?;
+        let report = projections::rebuild(models, &empty, &mut progress::tell(&bar)).await?;
         bar.finish_and_clear();
+        for Rebuilt { name, outcome, .. } in report.models {
+            if let RebuildOutcome::Failed(Unfoldable { position, why }) = outcome {
+                bail!("{name} cannot be filled, and stays as another version left it: position {position}: {why}");
+            }
+        }
     }
     Ok(empty.len())
 }

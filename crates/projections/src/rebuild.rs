@@ -76,7 +76,7 @@ pub async fn rebuild(models: &ReadModels, names: &[String], tell: Tell<'_>) -> R
     fill(models, model::ALL.iter().copied().filter(named).collect(), Beside::Anything, tell).await
 }
 
-/// Fills those that nobody has filled: who was quicker in putting one in service did it for all.
+/// Fills those that nobody has filled: who was quicker did it for all.
 pub(crate) async fn fill_first(
     models: &ReadModels,
     missing: Vec<&'static dyn Model>,
@@ -84,7 +84,7 @@ pub(crate) async fn fill_first(
     fill(models, missing, Beside::Nothing, &mut |_| {}).await
 }
 
-/// What a filling may find in service when it begins.
+/// What a filling may find of its version when it begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Beside {
     Anything,
@@ -124,7 +124,10 @@ async fn fill(
         }
         for (filling, outcome) in fill_until(models, fillings, &until, &mut *tell).await? {
             match outcome {
-                RebuildOutcome::Failed(unfoldable) if filling.replacing.is_none() && !filling.cut => {
+                // Past the end of this round it was met while catching up with a version that had passed it.
+                RebuildOutcome::Failed(unfoldable)
+                    if filling.replacing.is_none() && unfoldable.position <= until.position =>
+                {
                     let before = before(models, &until, unfoldable.position).await?;
                     rounds.push((vec![filling.model], before));
                 }
@@ -189,12 +192,11 @@ async fn begin(
     head: &Head,
 ) -> Result<Option<Filling>, RebuildError> {
     let all = generation::all(read).await?;
-    let replacing = generation::current(&all, model.name(), model.version())
-        .filter(|current| current.state == State::Serving)
-        .map(|serving| serving.generation);
-    if beside == Beside::Nothing && replacing.is_some() {
+    let current = generation::current(&all, model.name(), model.version());
+    if beside == Beside::Nothing && current.is_some() {
         return Ok(None);
     }
+    let replacing = current.filter(|current| current.state == State::Serving).map(|serving| serving.generation);
     let generation = generation::begin(read, model, head.epoch).await?;
     Ok(Some(Filling { model, generation, replacing, cut: false, rows: 0, failed: None }))
 }
@@ -269,14 +271,14 @@ async fn serve(models: &ReadModels, filling: &mut Filling) -> Result<RebuildOutc
         match generation::switch(models.read(), filling.model, &filling.generation, filling.replacing).await? {
             Switched::Done => fail::fail_point!("rebuild.after_switch"),
             Switched::Superseded => return Ok(RebuildOutcome::Superseded),
-            Switched::Behind => match stopped {
+            Switched::Behind => {
                 // Another version passed the event that this one cannot fold.
-                Some(unfoldable) => return Ok(RebuildOutcome::Failed(unfoldable)),
-                None => {
-                    behind = true;
-                    continue;
+                if let Some(unfoldable) = stopped {
+                    return Ok(RebuildOutcome::Failed(unfoldable));
                 }
-            },
+                behind = true;
+                continue;
+            }
         }
         let Some(unfoldable) = stopped else { return Ok(RebuildOutcome::Serving) };
         generation::stop(models.read(), &filling.generation, &unfoldable.why, unfoldable.position).await?;

@@ -63,7 +63,7 @@ pub trait Ground: Clone + Send + Sync + 'static {
     /// Writes down why a projection stopped, unless it has moved on meanwhile.
     fn stop(&self, at: &Generation, why: &str, failed_at: i64) -> impl Future<Output = Result<(), DbError>> + Send;
 
-    /// Fills read models that were never filled, and logs what came of it.
+    /// Fills read models that were never filled, and logs what came of it; waits a while where trying again at once is vain.
     fn fill(&self, missing: Vec<Self::Model>) -> impl Future<Output = ()> + Send + 'static;
 
     /// A checkpoint moved.
@@ -148,7 +148,6 @@ impl Ground for ReadModels {
             let organisation = models.slug().to_owned();
             match rebuild::fill_first(&models, missing).await {
                 Ok(report) => {
-                    tracing::info!(organisation, events = report.events, ?names, "filled read models");
                     let mut failed = false;
                     for Rebuilt { name, outcome, .. } in report.models {
                         if let RebuildOutcome::Failed(Unfoldable { position, why }) = outcome {
@@ -160,6 +159,13 @@ impl Ground for ReadModels {
                                 "a projection cannot take the place of another version, which has passed this event"
                             );
                             failed = true;
+                        } else {
+                            tracing::info!(
+                                organisation,
+                                projection = name,
+                                events = report.events,
+                                "filled a read model"
+                            );
                         }
                     }
                     if failed {

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::{
     process::{self, last_lines, run},
+    stage::within,
     strace::{Injection, Tracer},
 };
 
@@ -161,7 +162,11 @@ impl Cluster {
             Stop::Immediate => Signal::QUIT,
         };
         process::signal(process::pid(&child), signal)?;
-        process::wait(&mut child).context("wait for postgres")?;
+        if let Err(error) = process::wait(&mut child) {
+            // To be ended by force with the cluster.
+            self.running = Some(child);
+            return Err(error.context("wait for postgres"));
+        }
         Ok(())
     }
 
@@ -171,11 +176,12 @@ impl Cluster {
         let postmaster = process::pid(&child);
         // Orphans come to us, and only those that were ours can be waited for.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a sub-reaper")?;
-        process::freeze(&[postmaster])?;
+        let frozen = process::freeze(&[postmaster]);
         let orphans = process::children(postmaster)?;
         process::signal(postmaster, Signal::KILL)?;
         process::wait(&mut child).context("wait for postgres")?;
-        reap(&orphans, PATIENCE)
+        reap(&orphans, PATIENCE)?;
+        frozen
     }
 
     /// Makes a standby the primary and waits until it is one.
@@ -261,9 +267,10 @@ pub(crate) async fn terminate_backends(url: &str) -> anyhow::Result<i64> {
 
 /// One number, through a connection of its own.
 pub(crate) async fn ask(url: &str, sql: &str) -> anyhow::Result<i64> {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.context("connect")?;
+    let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+    let (client, connection) = within(PATIENCE, "a connection", connecting).await?.context("connect")?;
     let connection = tokio::spawn(connection);
-    let row = client.query_one(sql, &[]).await.context("ask PostgreSQL")?;
+    let row = within(PATIENCE, sql, client.query_one(sql, &[])).await?.context("ask PostgreSQL")?;
     drop(client);
     let _ = connection.await; // the answer is here
     Ok(row.try_get(0)?)

@@ -1,7 +1,7 @@
 //! Other processes: their children, stopping them where they stand, waiting for them and no longer than that makes sense.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,9 +58,10 @@ pub(crate) fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
 
 /// Runs a program that says little, and ends soon and well.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    // No pipe: nobody reads while it runs, and whoever outlives it would hold it open.
+    let mut stderr = tempfile::tempfile().context("a file for what it says")?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone()?);
     let mut child = command.spawn().with_context(|| format!("run {}", command.get_program().display()))?;
-    let mut stderr = child.stderr.take().context("its standard error is piped")?;
     let status = match wait(&mut child) {
         Ok(status) => status,
         Err(error) => {
@@ -69,9 +70,10 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
         }
     };
     if !status.success() {
-        let mut said = String::new();
-        stderr.read_to_string(&mut said)?;
-        bail!("{command:?} ended with {status}: {}", last_lines(&said));
+        let mut said = Vec::new();
+        stderr.rewind()?;
+        stderr.read_to_end(&mut said)?;
+        bail!("{command:?} ended with {status}: {}", last_lines(&String::from_utf8_lossy(&said)));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -85,6 +85,13 @@ impl Site {
         let log = std::fs::File::options().create(true).append(true).open(self.log());
         std::io::Write::write_all(&mut log.context("open the log")?, &output.stderr).context("write the log")?;
         Ok((output.status.code(), String::from_utf8(output.stdout).context("read what it printed")?))
+    }
+
+    /// Runs a command that ends at a point, if it comes there; how it ended.
+    pub(crate) async fn armed(&self, arguments: &[&str], point: &str) -> anyhow::Result<ExitStatus> {
+        let mut command = self.command(arguments);
+        let output = within(PATIENCE, point, command.env("GUICHET_FAIL_POINT", point).output()).await?;
+        Ok(output.context("run the program")?.status)
     }
 
     /// Runs a command that must succeed.

@@ -133,7 +133,7 @@ impl Stage {
     /// A list that anyone may read is answered.
     pub(crate) async fn reads(&self, url: &str) -> anyhow::Result<()> {
         let list = format!("{url}/open311/v2/requests.json?jurisdiction_id={JURISDICTION}");
-        let status = reqwest::get(list).await.context("ask for the list")?.status();
+        let status = within(PATIENCE, "the list", reqwest::get(list)).await?.context("ask for the list")?.status();
         ensure!(status.is_success(), "the list was answered with {status}");
         Ok(())
     }

@@ -69,8 +69,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
 
 /// Whether the program can be armed; one that cannot refuses to start.
 async fn are_there(stage: &Stage) -> anyhow::Result<bool> {
-    let output = stage.site.command(["key", "list"]).env("GUICHET_FAIL_POINT", "nowhere:1").output().await;
-    Ok(output.context("run the program")?.status.success())
+    Ok(stage.site.armed(&["key", "list"], "nowhere:1").await?.success())
 }
 
 /// Lives with each point armed at k = 1, 2, … until a life passes it less often; how many lives ended there.
@@ -149,10 +148,9 @@ async fn heal(stage: &Stage, mut writes: JoinSet<anyhow::Result<()>>) -> anyhow:
 
 /// Whether a command with an armed point ended there.
 async fn ends_of(stage: &Stage, arguments: &[&str], armed: &str) -> anyhow::Result<bool> {
-    let mut command = stage.site.command(arguments);
-    let output = command.env("GUICHET_FAIL_POINT", armed).output().await.context("run the program")?;
-    ensure!(output.status.code().is_none_or(|code| code == 0), "{arguments:?} ended with {}", output.status);
-    Ok(output.status.code().is_none())
+    let status = stage.site.armed(arguments, armed).await?;
+    ensure!(status.code().is_none_or(|code| code == 0), "{arguments:?} ended with {status}");
+    Ok(status.code().is_none())
 }
 
 fn import() -> Vec<&'static str> {

@@ -8,7 +8,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 
-use crate::{server::Server, site::ORGANISATION, stage::Stage};
+use crate::{
+    server::Server,
+    site::ORGANISATION,
+    stage::{Stage, within},
+};
 
 const CLIENTS: usize = 6;
 /// A projection stops at once; what takes longer did not stop.
@@ -90,7 +94,7 @@ async fn until_stopped(stage: &Stage, stops: impl Fn(&str) -> Option<i64>) -> an
 async fn told(server: &Server, stopped: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + STOPS;
     loop {
-        let answer = reqwest::get(format!("{}/readyz", server.url)).await?;
+        let answer = within(STOPS, "/readyz", reqwest::get(format!("{}/readyz", server.url))).await??;
         let (status, text) = (answer.status(), answer.text().await?);
         let lines = text.lines().filter(|line| line.starts_with(ORGANISATION) && line.contains("has stopped"));
         if status.is_success() && lines.count() == stopped {
