@@ -215,8 +215,6 @@ fn append() -> impl Strategy<Value = Append> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     /// However requests fall into batches, and whichever of two writers takes them, each gets the answer it would have got
     /// alone, and both end with the same log.
     #[test]

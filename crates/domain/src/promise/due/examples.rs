@@ -148,6 +148,17 @@ fn boston_moves_a_closed_day_before_it_looks_at_the_hour() {
 }
 
 #[test]
+fn a_closed_day_counts_where_only_the_late_are_moved() {
+    let four_days = boston_days(4).with(|standard| {
+        standard.duration = Duration::CalendarDays(4);
+        standard.day_rule = DayRule::EndOfDay;
+        standard.closed_day = ClosedDay::Counts;
+    });
+    four_days.ends_with("2011-07-01 18:02:40", "2011-07-08");
+    four_days.ends_with("2011-07-02 11:06:01", "2011-07-06");
+}
+
+#[test]
 fn calendar_days_keep_the_wall_clock_across_a_change_of_offset() {
     let days = Case { calendar: calendar(Holidays::None), standard: standard(Duration::CalendarDays(30)) };
     days.ends_with("2026-10-15 09:00", "2026-11-14");
