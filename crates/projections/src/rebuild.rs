@@ -8,6 +8,7 @@ use db::{Db, DbError, OnConflict, Value};
 use event_store::{Head, StoreError};
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::{
     Generation, ReadModels, Shape, State,
@@ -116,11 +117,10 @@ async fn fill(
     let mut report = RebuildReport { events: head.position, models: Vec::new() };
     let mut rounds = vec![(which, head)];
     while let Some((which, until)) = rounds.pop() {
+        let cut = until.position < head.position;
         let mut fillings = Vec::new();
         for model in which {
-            if let Some(filling) = begin(models.read(), model, beside, &head).await? {
-                fillings.push(Filling { cut: until.position < head.position, ..filling });
-            }
+            fillings.extend(begin(models.read(), model, beside, cut, head.epoch).await?);
         }
         for (filling, outcome) in fill_until(models, fillings, &until, &mut *tell).await? {
             match outcome {
@@ -189,7 +189,8 @@ async fn begin(
     read: &Db,
     model: &'static dyn Model,
     beside: Beside,
-    head: &Head,
+    cut: bool,
+    epoch: Uuid,
 ) -> Result<Option<Filling>, RebuildError> {
     let all = generation::all(read).await?;
     let current = generation::current(&all, model.name(), model.version());
@@ -197,8 +198,8 @@ async fn begin(
         return Ok(None);
     }
     let replacing = current.filter(|current| current.state == State::Serving).map(|serving| serving.generation);
-    let generation = generation::begin(read, model, head.epoch).await?;
-    Ok(Some(Filling { model, generation, replacing, cut: false, rows: 0, failed: None }))
+    let generation = generation::begin(read, model, epoch).await?;
+    Ok(Some(Filling { model, generation, replacing, cut, rows: 0, failed: None }))
 }
 
 /// Writes rows while they come, and counts those of each model.

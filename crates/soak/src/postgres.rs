@@ -172,16 +172,7 @@ impl Cluster {
 
     /// kill -9 of the postmaster. Its children notice and go; this waits for them.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
-        let Some(mut child) = self.running.take() else { return Ok(()) };
-        let postmaster = process::pid(&child);
-        // Orphans come to us, and only those that were ours can be waited for.
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a sub-reaper")?;
-        let frozen = process::freeze(&[postmaster]);
-        let orphans = process::children(postmaster)?;
-        process::signal(postmaster, Signal::KILL)?;
-        process::wait(&mut child).context("wait for postgres")?;
-        reap(&orphans, PATIENCE)?;
-        frozen
+        self.end(|postmaster, _| process::signal(postmaster, Signal::KILL))
     }
 
     /// Makes a standby the primary and waits until it is one.
@@ -209,15 +200,21 @@ impl Cluster {
 
     /// Ends all of them at once, frozen or not: none runs another instruction, as when the power goes.
     pub(crate) fn vanish(&mut self) -> anyhow::Result<()> {
+        self.end(|postmaster, children| {
+            children.iter().chain([&postmaster]).try_for_each(|pid| process::signal(*pid, Signal::KILL))
+        })
+    }
+
+    /// Has the postmaster killed, its children with it or not, and waits for all of them.
+    fn end(&mut self, kill: impl FnOnce(Pid, &[Pid]) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let Some(mut child) = self.running.take() else { return Ok(()) };
         let postmaster = process::pid(&child);
+        // Orphans come to us, and only those that were ours can be waited for.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a sub-reaper")?;
         // It could bear children meanwhile; whether or not it stands, it goes.
         let frozen = process::freeze(&[postmaster]);
         let children = process::children(postmaster)?;
-        for pid in children.iter().chain([&postmaster]) {
-            process::signal(*pid, Signal::KILL)?;
-        }
+        kill(postmaster, &children)?;
         // Whoever traces the dead is told of it first, and would have to pass it on.
         self.injury = None;
         process::wait(&mut child).context("wait for postgres")?;

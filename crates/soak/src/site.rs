@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -80,8 +80,7 @@ impl Site {
 
     /// Runs a command to its end; its exit code and standard output.
     pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
-        let output = within(PATIENCE, &arguments.join(" "), self.command(arguments).output()).await?;
-        let output = output.context("run the program")?;
+        let output = output(&mut self.command(arguments)).await?;
         let log = std::fs::File::options().create(true).append(true).open(self.log());
         std::io::Write::write_all(&mut log.context("open the log")?, &output.stderr).context("write the log")?;
         Ok((output.status.code(), String::from_utf8(output.stdout).context("read what it printed")?))
@@ -89,9 +88,7 @@ impl Site {
 
     /// Runs a command that ends at a point, if it comes there; how it ended.
     pub(crate) async fn armed(&self, arguments: &[&str], point: &str) -> anyhow::Result<ExitStatus> {
-        let mut command = self.command(arguments);
-        let output = within(PATIENCE, point, command.env("GUICHET_FAIL_POINT", point).output()).await?;
-        Ok(output.context("run the program")?.status)
+        Ok(output(self.command(arguments).env("GUICHET_FAIL_POINT", point)).await?.status)
     }
 
     /// Runs a command that must succeed.
@@ -105,4 +102,11 @@ impl Site {
         let key = self.done(&["key", "create", "--organisation", ORGANISATION, "--role", role]).await?;
         Ok(key.trim().to_owned())
     }
+}
+
+/// What a command came to.
+pub(crate) async fn output(command: &mut Command) -> anyhow::Result<Output> {
+    // Without its environment, which may hold a password.
+    let said = format!("{:?}", command.as_std().get_args().collect::<Vec<_>>());
+    within(PATIENCE, &said, command.output()).await?.with_context(|| format!("run the program with {said}"))
 }

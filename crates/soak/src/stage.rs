@@ -23,7 +23,7 @@ use crate::{
     reader::Readers,
     scenario::Fault,
     server::Server,
-    site::{JURISDICTION, ORGANISATION, Site},
+    site::{self, JURISDICTION, ORGANISATION, Site},
 };
 
 /// Longer than any read model needs for what a soak writes: only one that has stopped takes all of it.
@@ -285,7 +285,7 @@ impl Stage {
 
     async fn compare_once(&self, env: &[(&str, &str)], stops: Option<&Stops<'_>>) -> anyhow::Result<()> {
         let mut command = self.site.command(["check", "--json", "--organisation", ORGANISATION]);
-        let output = within(LOOK, "check", command.envs(env.iter().copied()).output()).await?.context("run check")?;
+        let output = site::output(command.envs(env.iter().copied())).await?;
         let reports: Value = serde_json::from_slice(&output.stdout).context("read what check printed")?;
         let models = reports[0]["models"].as_array().context("check tells of read models")?;
         for model in models {
