@@ -129,7 +129,7 @@ def verify(slug, rows, wrong):
                 wrong(place, "follows its stream's tombstone")
             if len(stored) != 32:
                 wrong(place, "the stored hash has not 32 bytes")
-            if now is None or not UUID.fullmatch(id) or not 0 <= schema < 2**31 or position < 0 or revision < 0:
+            if now is None or not UUID.fullmatch(id) or not 0 <= schema < 2**15 or position < 0 or revision < 0:
                 wrong(place, "a column is malformed")
             elif stream:
                 head = header(position, stream, revision, id, kind, schema, now)

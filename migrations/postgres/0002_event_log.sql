@@ -13,23 +13,23 @@ create table log_head (
 -- that an append changes no row.
 create table stream (
     log integer not null,
-    tombstoned boolean not null,
+    truncated_before integer not null,
     first_position bigint not null,
-    truncated_before bigint not null,
+    tombstoned boolean not null,
     name text collate "C" not null,
     primary key (log, name)
 );
 
 -- The facts, never changed and never removed. docs/log-format.md says how the hash covers each column. A stream's name stands in
 -- its first event alone; all its events, that one too, carry the position of the first as `stream` (docs/decisions/0009).
--- Columns stand by width and none is null, so that no byte is lost between them or to a bitmap of nulls.
+-- Columns stand by what they are aligned to and none is null, so that no byte is lost between them or to a bitmap of nulls.
 create table event (
     log integer not null,
-    schema integer not null,
+    revision integer not null,
     position bigint not null,
     stream bigint not null,
-    revision bigint not null,
     recorded_at timestamptz not null,
+    schema smallint not null,
     id uuid not null,
     hash bytea not null,
     kind text collate "C" not null,

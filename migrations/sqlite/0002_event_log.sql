@@ -12,9 +12,9 @@ create table log_head (
 -- that an append changes no row.
 create table stream (
     log integer not null,
-    tombstoned integer not null,
-    first_position integer not null,
     truncated_before integer not null,
+    first_position integer not null,
+    tombstoned integer not null,
     name text not null,
     primary key (log, name)
 ) strict, without rowid;
@@ -23,11 +23,11 @@ create table stream (
 -- its first event alone; all its events, that one too, carry the position of the first as `stream` (docs/decisions/0009).
 create table event (
     log integer not null,
-    schema integer not null,
+    revision integer not null,
     position integer not null,
     stream integer not null,
-    revision integer not null,
     recorded_at text not null,
+    schema integer not null,
     id text not null,
     hash blob not null,
     kind text not null,

@@ -246,7 +246,7 @@ impl Verifier {
         header.extend(u64::try_from(row.position).ok()?.to_be_bytes());
         header.extend(u64::try_from(row.revision).ok()?.to_be_bytes());
         header.extend(id.as_bytes());
-        header.extend(i32::try_from(row.schema).ok().filter(|schema| *schema >= 0)?.to_be_bytes());
+        header.extend(u32::from(u16::try_from(row.schema).ok().filter(|schema| *schema < 1 << 15)?).to_be_bytes());
         header.extend(at.to_be_bytes());
         for word in [stream, kind] {
             header.extend(u32::try_from(word.len()).ok()?.to_be_bytes());

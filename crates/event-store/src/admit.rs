@@ -12,7 +12,7 @@ use db::append::{Batch, Bytes32, Facts, HeadRow, NewRow, OperationRow, StreamSta
 use uuid::Uuid;
 
 use crate::hash::{Place, event_hash};
-use crate::request::{Answer, Request};
+use crate::request::{Answer, LAST_REVISION, Request};
 use crate::state::Streams;
 use crate::{AppendError, Appended, Expected, Operation, Write, system};
 
@@ -183,11 +183,15 @@ impl<'a> Admitting<'a, '_> {
             Ok(Some(appended)) => return Judgement::Answer(Ok(Answer::Appended(appended))),
             Err(error) => return refuse(error),
         }
-        let written = append.writes.iter().map(|write| (&write.stream, write.expected));
-        for (stream, expected) in written.chain(append.checks.iter().map(|(stream, expected)| (stream, *expected))) {
+        let written = append.writes.iter().map(|write| (&write.stream, write.expected, write.events.len()));
+        let checked = append.checks.iter().map(|(stream, expected)| (stream, *expected, 0));
+        for (stream, expected, more) in written.chain(checked) {
             let Some((state, _)) = self.state(stream, expected) else { return Judgement::LookUp };
             if let Err(error) = meets(stream, state, expected) {
                 return refuse(error);
+            }
+            if state.revision.saturating_add(more as i64) > LAST_REVISION {
+                return refuse(AppendError::Invalid("no stream goes beyond revision 2147483646"));
             }
         }
         Judgement::Write

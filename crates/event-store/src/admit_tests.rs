@@ -145,6 +145,7 @@ fn said(answer: &Result<Answer, AppendError>) -> &'static str {
         Err(AppendError::Conflict { .. }) => "conflict",
         Err(AppendError::Deleted { .. }) => "deleted",
         Err(AppendError::OperationReused) => "reused",
+        Err(AppendError::Invalid(_)) => "invalid",
         Err(_) => "other",
     }
 }
@@ -265,6 +266,24 @@ fn a_stream_that_is_new_or_named_with_its_revision_needs_no_look_up() {
     let admission = admit(&known, &unread, DateTime::UNIX_EPOCH);
     assert_eq!(admission.wanting, [0]);
     assert_eq!(admission.wanted.streams, ["a-3"]);
+}
+
+#[test]
+fn a_full_stream_takes_no_more() {
+    let mut known = Known::at(Simulated::empty().head);
+    let almost_full = StreamState { first: Some(1), ..StreamState::live(LAST_REVISION - 1) };
+    known.learn(Facts { streams: vec![("a-1".to_owned(), almost_full)], ..Facts::default() });
+    known.mark_examined(vec![0, 1, 2]);
+    let event =
+        |id| NewEvent { id: Uuid::from_u128(id), kind: "a.b".to_owned(), schema: 1, payload: vec![], meta: vec![] };
+    let requests = [1..3, 3..4, 4..5].map(|ids| {
+        let writes =
+            vec![Write { stream: "a-1".to_owned(), expected: Expected::Any, events: ids.map(event).collect() }];
+        Request::new(Append { writes, checks: vec![], operation: None }).expect("well formed")
+    });
+    let admission = admit(&known, &requests, DateTime::UNIX_EPOCH);
+    let answers: Vec<_> = admission.answers.iter().map(said).collect();
+    assert_eq!(answers, ["invalid", "written", "invalid"]);
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub(crate) const LARGEST_EVENT: usize = 1 << 20;
 pub(crate) const LARGEST_APPEND: usize = 4 << 20;
 /// Counted for every event and check, so that a bound in bytes also bounds their number.
 const OVERHEAD: usize = 128;
+/// Columns of PostgreSQL hold no more: a revision is an `integer`, and so is that from which a wholly truncated stream is shown.
+pub(crate) const LAST_REVISION: i64 = i32::MAX as i64 - 1;
+const LAST_SCHEMA: i32 = i16::MAX as i32;
 const LONGEST_STREAM: usize = 200;
 const LONGEST_KIND: usize = 100;
 
@@ -172,8 +175,8 @@ pub(crate) fn refuse_reserved(name: &str) -> Result<(), AppendError> {
 
 fn check_event(event: &NewEvent) -> Result<usize, AppendError> {
     check_word(&event.kind, LONGEST_KIND, "a kind has 1 to 100 bytes and no control character")?;
-    if event.schema < 0 {
-        return Err(AppendError::Invalid("a schema number is not negative"));
+    if !(0..=LAST_SCHEMA).contains(&event.schema) {
+        return Err(AppendError::Invalid("a schema number is 0 to 32767"));
     }
     let size = event.payload.len() + event.meta.len();
     if size > LARGEST_EVENT {

@@ -38,7 +38,7 @@ async fn read(client: &Client, slug: &str, visitor: &mut (dyn Visit + Send)) -> 
     visitor.directory(directory, heads.iter().map(head).collect());
 
     let sql = format!(
-        "select position, stream, convert_to(nullif(stream_name, ''), 'UTF8'), revision, convert_to(id::text, 'UTF8'), convert_to(kind, 'UTF8'),
+        "select position, stream, convert_to(nullif(stream_name, ''), 'UTF8'), revision::bigint, convert_to(id::text, 'UTF8'), convert_to(kind, 'UTF8'),
              schema::bigint, payload, meta, convert_to(to_char(recorded_at at time zone 'UTC', {INSTANT}), 'UTF8'), hash
          from event
          where log = $1::integer
@@ -60,7 +60,7 @@ async fn read(client: &Client, slug: &str, visitor: &mut (dyn Visit + Send)) -> 
         });
     })
     .await?;
-    let sql = "select convert_to(name, 'UTF8'), first_position, truncated_before, tombstoned from stream where log = $1::integer";
+    let sql = "select convert_to(name, 'UTF8'), first_position, truncated_before::bigint, tombstoned from stream where log = $1::integer";
     each(client, sql, log, |row| {
         visitor.stream(StreamRow {
             name: row.get(0),

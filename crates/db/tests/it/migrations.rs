@@ -45,7 +45,7 @@ fn tables(sql: &str) -> Tables {
 /// What PostgreSQL's types are in a strict SQLite table.
 fn common(kind: &str) -> &'static str {
     match kind {
-        "bigint" | "integer" | "boolean" => "integer",
+        "bigint" | "integer" | "smallint" | "boolean" => "integer",
         "text" | "uuid" | "timestamptz" => "text",
         "bytea" | "blob" => "blob",
         other => panic!("a type that this house does not use: {other}"),

@@ -66,7 +66,7 @@ impl EventRow {
     /// In order of position.
     pub fn all(log: i32) -> Statement {
         stored(
-            "select position, stream, revision, @stream_name, @id, @kind, cast(schema as bigint), payload, meta, @recorded_at, hash
+            "select position, stream, cast(revision as bigint), @stream_name, @id, @kind, cast(schema as bigint), payload, meta, @recorded_at, hash
              from event
              where log = $1
              order by position",
@@ -92,7 +92,7 @@ impl TwinRow {
 impl StreamRow {
     pub fn all(log: i32) -> Statement {
         stored(
-            "select @name, first_position, truncated_before, cast(cast(tombstoned as integer) as bigint)
+            "select @name, first_position, cast(truncated_before as bigint), cast(cast(tombstoned as integer) as bigint)
              from stream
              where log = $1
              order by name",

@@ -113,7 +113,7 @@ impl Verification {
         refuse(!named, "the stream's name is not 1–200 bytes of printable UTF-8");
         refuse(!is_word(&row.kind, LONGEST_KIND), "the kind is not 1–100 bytes of printable UTF-8");
         refuse(row.payload.len() + row.meta.len() > LARGEST_EVENT, "payload and meta exceed 1,048,576 bytes");
-        refuse(!(0..=i64::from(i32::MAX)).contains(&row.schema), "the schema is not a number of 31 bits");
+        refuse(!(0..=i64::from(i16::MAX)).contains(&row.schema), "the schema is not a number of 15 bits");
         refuse(row.hash.len() != 32, "the stored hash has not 32 bytes");
     }
 

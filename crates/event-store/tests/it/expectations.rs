@@ -143,6 +143,7 @@ on_both_databases! {
             (with(|event| event.kind.insert(0, '$')), "invalid"),
             (with(|event| event.kind = String::new()), "invalid"),
             (with(|event| event.schema = -1), "invalid"),
+            (with(|event| event.schema = 32_768), "invalid"),
             (with(|event| event.payload = vec![0; (1 << 20) + 1]), "too large"),
             (all_of(vec![write("a-1", Any, (0..5).map(|_| {
                 let mut event = event("a.b");
