@@ -19,7 +19,7 @@ pub enum State {
     Serving,
     /// A newer version serves; kept, and kept current by processes of the older version while any runs.
     Retired,
-    /// Its tables are gone. The row stays, so that its number is never used again.
+    /// Its tables are gone. The row stays until the next number is given out, so that none is used again.
     Dropped,
 }
 
@@ -95,6 +95,7 @@ pub(crate) async fn begin(db: &Db, model: &'static dyn Model, epoch: Uuid) -> Re
 
 async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result<Generation, DbError> {
     let (name, version) = (model.name(), model.version());
+    take_all(tx, name).await?;
     let last: Option<(i64,)> = tx
         .fetch_optional(Statement::new(
             "select coalesce(max(generation), 0) from read_model where name = $1 and version = $2",
@@ -113,6 +114,12 @@ async fn begin_in(tx: &mut Tx, model: &'static dyn Model, epoch: Uuid) -> Result
         failed_at: None,
         tables: model.shapes().iter().map(|shape| shape.table).collect::<Vec<_>>().join(","),
     };
+    // Otherwise a version that is filled in vain, again and again, would leave a row each time.
+    tx.execute(Statement::new(
+        "delete from read_model where name = $1 and version = $2 and state = 'dropped'",
+        vec![name.into(), version.into()],
+    ))
+    .await?;
     tx.insert_rows("read_model", &Generation::SHAPE.db_columns(), vec![generation.values()], db::OnConflict::Fail)
         .await?;
     let dialect = tx.dialect();
@@ -213,9 +220,7 @@ async fn switch_in(
     new: Generation,
     replacing: Option<i64>,
 ) -> Result<Switched, DbError> {
-    // On PostgreSQL this first update waits for whoever moves a checkpoint of the read model, and holds it back.
-    tx.execute(Statement::new("update read_model set state = state where name = $1", vec![new.name.as_str().into()]))
-        .await?;
+    take_all(tx, &new.name).await?;
     let all: Vec<Generation> = tx.fetch_all(all_statement()).await?;
     let others = || all.iter().filter(|other| other.name == new.name && other.key() != new.key());
     let serving = others().find(|other| other.version == new.version && other.state == State::Serving);
@@ -246,6 +251,12 @@ async fn switch_in(
         tx.script(&grant).await?;
     }
     Ok(Switched::Done)
+}
+
+/// On PostgreSQL this waits for whoever moves a checkpoint of the read model, and holds it back.
+async fn take_all(tx: &mut Tx, name: &str) -> Result<(), DbError> {
+    tx.execute(Statement::new("update read_model set state = state where name = $1", vec![name.into()])).await?;
+    Ok(())
 }
 
 /// Gives up a generation that was never put in service.
