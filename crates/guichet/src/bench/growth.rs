@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use db::Statement;
 use event_store::{Direction, EventStore, Filter, From};
 use projections::{Page, ReadModels, deadline_queue};
 
@@ -24,6 +25,8 @@ const PAGE: usize = 50;
 /// Streams that are read, each somewhere else in the log.
 const STREAMS: usize = 1_000;
 const AT_MOST: Duration = Duration::from_secs(3);
+/// What PostgreSQL would otherwise do by itself beside the first runs, for many rows that came at once.
+const SETTLE: [&str; 2] = ["vacuum analyze", "checkpoint"];
 
 pub(super) async fn measure(scratch: &Scratch, plan: Plan, settings: &Settings) -> anyhow::Result<Vec<Figure>> {
     let other = Scratch::new(&scratch.place).await?;
@@ -75,6 +78,10 @@ impl Length {
         City::read(&site)?.fill(&site, events).await?;
         let models = city::models(&site);
         projections::rebuild(models, &[], &mut |_| ()).await.context("fill the read models")?;
+        for command in scratch.pick(&[][..], &SETTLE) {
+            let command = Statement::new(command, vec![]);
+            scratch.databases.server().execute(command).await.context("let the database settle")?;
+        }
         let streams = streams(models.store()).await?;
         Ok(Self { site, streams, append: Vec::new(), stream: Vec::new(), queue: Vec::new() })
     }
