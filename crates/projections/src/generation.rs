@@ -4,7 +4,7 @@
 //! it has caught up; it is never migrated. The registry is itself a table of the organisation's read database, so that
 //! rows and checkpoint change in one transaction. Start at [`switch`].
 
-use db::{Db, DbError, Dialect, Kind, Statement, Tx};
+use db::{Db, DbError, Dialect, Dialects, Kind, Statement, Tx};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ pub enum State {
     Serving,
     /// A newer version serves; kept, and kept current by processes of the older version while any runs.
     Retired,
-    /// Its tables are gone. The row stays until the next number is given out, so that none is used again.
+    /// Its tables are gone. The row stays until the next number of its version is given out, so that none is used again.
     Dropped,
 }
 
@@ -253,15 +253,27 @@ async fn switch_in(
     Ok(Switched::Done)
 }
 
+/// SQLite has one writer anyway. In one order, so that no two wait for each other.
+const TAKE_ALL: Dialects = Dialects {
+    sqlite: "select generation from read_model where name = $1",
+    postgres: "select generation from read_model where name = $1 order by version, generation for update",
+};
+
 /// On PostgreSQL this waits for whoever moves a checkpoint of the read model, and holds it back.
 async fn take_all(tx: &mut Tx, name: &str) -> Result<(), DbError> {
-    tx.execute(Statement::new("update read_model set state = state where name = $1", vec![name.into()])).await?;
+    tx.fetch_all::<(i64,)>(Statement::per_dialect(TAKE_ALL, vec![name.into()])).await?;
     Ok(())
 }
 
 /// Gives up a generation that was never put in service.
 pub(crate) async fn discard(db: &Db, generation: Generation) -> Result<(), DbError> {
-    db.write(move |tx| Box::pin(async move { drop_in(tx, &generation).await })).await
+    db.write(move |tx| {
+        Box::pin(async move {
+            take_all(tx, &generation.name).await?;
+            drop_in(tx, &generation).await
+        })
+    })
+    .await
 }
 
 async fn drop_in(tx: &mut Tx, generation: &Generation) -> Result<(), DbError> {
