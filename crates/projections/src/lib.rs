@@ -20,6 +20,7 @@ pub mod request_timeline;
 pub mod statistics;
 
 mod page;
+mod read_index;
 mod read_models;
 
 mod apply;

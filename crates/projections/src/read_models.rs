@@ -1,7 +1,8 @@
 //! The read models of one organisation: where each stands, and how its queries reach its tables.
 //!
 //! A list reads rows and is at most a moment behind. One matter is read with the fold of its own stream past the
-//! checkpoint, and is never behind: see [`ReadModels::scope`].
+//! checkpoint, and is never behind: see [`ReadModels::scope`]. Where the checkpoint holds the whole log there is nothing to
+//! fold: see [`ReadModels::head`].
 
 use std::{
     collections::HashMap,
@@ -9,12 +10,19 @@ use std::{
     time::Duration,
 };
 
-use db::{Db, DbError, ReadRow, Statement, Value};
+use db::{BoxFuture, Db, DbError, ReadRow, Statement, Value};
 use domain::codec::{DecodeError, Recorded};
 use event_store::{Direction, EventStore, From, Record, StoreError};
+use futures_util::FutureExt;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Column, Generation, Projection, Row, generation, log_page::Pages, model, tables::Standing};
+use crate::{
+    Column, Generation, Projection, Row, Rows, generation,
+    log_page::Pages,
+    model,
+    read_index::ReadIndex,
+    tables::{self, Positioned, Standing},
+};
 
 /// Cheap to clone; clones share the store, the database and what is known of generations.
 #[derive(Clone)]
@@ -22,6 +30,7 @@ pub struct ReadModels(Arc<Inner>);
 
 struct Inner {
     store: EventStore,
+    heads: ReadIndex,
     read: Db,
     /// The generations this process reads, by name. A switch elsewhere is noticed when a table is gone.
     current: RwLock<HashMap<&'static str, Generation>>,
@@ -87,8 +96,15 @@ impl ReadModels {
     /// Over the log and the read database of one organisation. Fills nothing: that is the worker's.
     pub async fn open(store: EventStore, read: Db) -> Result<Self, ReadError> {
         generation::prepare(&read).await?;
+        let heads = ReadIndex::new({
+            let store = store.clone();
+            move || {
+                let store = store.clone();
+                async move { store.head().await.ok().map(|head| head.position) }.boxed()
+            }
+        });
         let (current, progress) = (RwLock::default(), watch::Sender::new(()));
-        Ok(Self(Arc::new(Inner { store, read, current, progress, pages: Pages::default() })))
+        Ok(Self(Arc::new(Inner { store, heads, read, current, progress, pages: Pages::default() })))
     }
 
     pub fn store(&self) -> &EventStore {
@@ -184,16 +200,44 @@ impl ReadModels {
     where
         P: Projection<Tables: Standing>,
     {
+        let read = |generation| P::Tables::at_checkpoint(&self.0.read, generation, scope.to_owned());
+        self.of_generation::<P, _>(read).await
+    }
+
+    /// The row whose `column` has this value as it stands at the checkpoint. The value is no other row's.
+    pub(crate) async fn row_at_checkpoint<P, R>(
+        &self,
+        column: &'static str,
+        value: &str,
+    ) -> Result<Positioned<R>, ReadError>
+    where
+        P: Projection<Tables = Rows<R>>,
+        R: Row,
+    {
+        let read = |generation| tables::row_at_checkpoint(&self.0.read, generation, column, value.to_owned());
+        self.of_generation::<P, _>(read).await
+    }
+
+    /// Reads from the generation that serves; `read` finds nothing where that one is gone.
+    async fn of_generation<'a, P: Projection, T>(
+        &self,
+        read: impl Fn(Generation) -> BoxFuture<'a, Result<Option<T>, DbError>>,
+    ) -> Result<T, ReadError> {
         let known = self.current::<P>().await?;
-        match P::Tables::at_checkpoint(&self.0.read, known, scope.to_owned()).await {
+        match read(known).await {
             Ok(Some(found)) => return Ok(found),
             Err(error) if !error.is_permanent() => return Err(error.into()),
             // A switch has dropped the generation: there is another.
             Ok(None) | Err(_) => self.forget_all(),
         }
         let other = self.current::<P>().await?;
-        let found = P::Tables::at_checkpoint(&self.0.read, other, scope.to_owned()).await?;
-        found.ok_or(ReadError::NotReady { name: P::NAME, version: P::VERSION })
+        read(other).await?.ok_or(ReadError::NotReady { name: P::NAME, version: P::VERSION })
+    }
+
+    /// The head of the log, which holds everything that was acknowledged before this call: rows of a checkpoint that is not
+    /// before it are as of now. None where it could not be read.
+    pub(crate) async fn head(&self) -> Option<i64> {
+        self.0.heads.head().await
     }
 
     /// The stream's last revision and its events after the checkpoint, last first.

@@ -4,6 +4,7 @@ use db::{Statement, Value};
 use domain::{
     declaration::Priority,
     ids::{PersonId, RequestId},
+    number::Number,
     promise::Milestone,
     time::Instant,
     words::Code,
@@ -53,6 +54,7 @@ impl ReadModels {
             all.push(self.named::<Statistics, (i64,)>(statistics::queries::rank_statement(&figures, to, 0)).await?);
         }
         all.extend(self.rows::<PublicRequests, PublicRequest>().await?);
+        all.push(self.measured_one(&Number::of(RequestId(Uuid::nil()))).await?.0);
         all.extend(self.rows::<PersonHistory, PersonMatter>().await?);
         all.extend(self.rows::<PersonHistory, PersonLink>().await?);
         all.extend(self.rows::<RequestTimeline, Entry>().await?);
@@ -66,12 +68,12 @@ impl ReadModels {
     /// What is asked first for one public request, with words of SQL for its parameters: for a bench that asks the
     /// database alone.
     #[doc(hidden)]
-    pub async fn measured_one(&self, request: RequestId) -> Result<(Statement, Vec<String>), ReadError> {
+    pub async fn measured_one(&self, number: &Number) -> Result<(Statement, Vec<String>), ReadError> {
         let generation = self.current::<PublicRequests>().await?;
-        let scope = request.stream();
-        let statement = tables::with_checkpoint::<PublicRequest>(&generation, &scope);
+        let statement =
+            tables::with_checkpoint::<PublicRequest>(&generation, public_requests::queries::NUMBER, number.as_str());
         let Generation { name, version, generation, .. } = generation;
-        let words = vec![format!("'{name}'"), version.to_string(), generation.to_string(), format!("'{scope}'")];
+        let words = vec![format!("'{name}'"), version.to_string(), generation.to_string(), format!("'{number}'")];
         Ok((statement, words))
     }
 
@@ -83,7 +85,7 @@ impl ReadModels {
         let generation = self.current::<P>().await?;
         Ok(vec![
             tables::of_scopes::<R>(&generation, Value::Json(None)),
-            tables::with_checkpoint::<R>(&generation, ""),
+            tables::with_checkpoint::<R>(&generation, tables::scope_of::<R>(), ""),
             tables::every::<R>(&generation),
         ])
     }

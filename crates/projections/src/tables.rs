@@ -102,7 +102,7 @@ impl<R: Row> Tables for Rows<R> {
 impl<R: Row> Standing for Rows<R> {
     fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         async move {
-            let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, &scope)).await?;
+            let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, scope_of::<R>(), &scope)).await?;
             let Some(position) = held.first().map(|held| held.position) else { return Ok(None) };
             let mut rows = Self::default();
             held.into_iter().filter_map(|held| held.row).for_each(|row| rows.load(row));
@@ -150,11 +150,12 @@ impl<A: Row, B: Row> Standing for (Rows<A>, Rows<B>) {
     fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         db.snapshot(move |tx| {
             async move {
-                let first = tx.fetch_all::<Positioned<A>>(with_checkpoint::<A>(&from, &scope)).await?;
+                let first = tx.fetch_all::<Positioned<A>>(with_checkpoint::<A>(&from, scope_of::<A>(), &scope)).await?;
                 let Some(position) = first.first().map(|held| held.position) else { return Ok(None) };
                 let mut rows = Self::default();
                 first.into_iter().filter_map(|held| held.row).for_each(|row| rows.0.load(row));
-                let second = tx.fetch_all::<Positioned<B>>(with_checkpoint::<B>(&from, &scope)).await?;
+                let second =
+                    tx.fetch_all::<Positioned<B>>(with_checkpoint::<B>(&from, scope_of::<B>(), &scope)).await?;
                 second.into_iter().filter_map(|held| held.row).for_each(|row| rows.1.load(row));
                 Ok(Some((position, rows)))
             }
@@ -200,33 +201,48 @@ fn values<R: Row>(rows: &Rows<R>) -> Vec<Vec<Value>> {
     rows.iter().map(Row::values).collect()
 }
 
+/// The column that names the scope.
+pub(crate) fn scope_of<R: Row>() -> &'static str {
+    R::SHAPE.columns[0].name
+}
+
 pub(crate) fn of_scopes<R: Row>(from: &Generation, scopes: Value) -> Statement {
     Statement::new("select @columns from @table where @scope in (select value from @each($1))", vec![scopes])
         .table(&from.table(&R::SHAPE))
         .fill("@columns", &R::SHAPE.column_list())
-        .fill("@scope", R::SHAPE.columns[0].name)
+        .fill("@scope", scope_of::<R>())
         .fill_per_dialect("@each", "json_each", "json_array_elements_text")
 }
 
-/// The checkpoint joined to the rows: one line even where there is no row, none where the generation is gone.
-pub(crate) fn with_checkpoint<R: Row>(from: &Generation, scope: &str) -> Statement {
-    let columns: Vec<String> = R::SHAPE.columns.iter().map(|column| format!("held.{}", column.name)).collect();
-    Statement::new(
-        "select model.position, @columns
-         from read_model as model
-         left join @table as held on held.@scope = $4
-         where model.name = $1 and model.version = $2 and model.generation = $3 and model.state <> 'dropped'",
-        vec![from.name.as_str().into(), from.version.into(), from.generation.into(), scope.into()],
-    )
-    .table(&from.table(&R::SHAPE))
-    .fill("@columns", &columns.join(", "))
-    .fill("@scope", R::SHAPE.columns[0].name)
-    .by_key()
+/// The row whose `column` has this value, and the checkpoint it stands at, as of one moment; none where the generation is gone.
+pub(crate) fn row_at_checkpoint<'a, R: Row>(
+    db: &'a Db,
+    from: Generation,
+    column: &'static str,
+    value: String,
+) -> BoxFuture<'a, Result<Option<Positioned<R>>, DbError>> {
+    db.fetch_optional(with_checkpoint::<R>(&from, column, &value)).boxed()
 }
 
-struct Positioned<R> {
-    position: i64,
-    row: Option<R>,
+/// The checkpoint joined to the rows whose `column` has a value: one line even where there is no row, none where the
+/// generation is gone.
+pub(crate) fn with_checkpoint<R: Row>(from: &Generation, column: &'static str, value: &str) -> Statement {
+    let columns: String = R::SHAPE.columns.iter().flat_map(|column| [", held.", column.name]).collect();
+    let table = from.table(&R::SHAPE);
+    let sql = format!(
+        "select model.position{columns}
+         from read_model as model
+         left join {table} as held on held.{column} = $4
+         where model.name = $1 and model.version = $2 and model.generation = $3 and model.state <> 'dropped'"
+    );
+    let values = vec![from.name.as_str().into(), from.version.into(), from.generation.into(), value.into()];
+    Statement::composed(sql, values).by_key()
+}
+
+pub(crate) struct Positioned<R> {
+    /// Of the checkpoint.
+    pub(crate) position: i64,
+    pub(crate) row: Option<R>,
 }
 
 impl<R: Row> ReadRow for Positioned<R> {

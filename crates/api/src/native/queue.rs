@@ -5,11 +5,10 @@ use chrono::TimeDelta;
 use domain::time::Instant;
 use projections::deadline_queue::{self, Cursor, Filter, Window};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
     lists::{Items, Turn},
-    view::View,
+    view::{OwedView, View},
 };
 use crate::{
     fields::{Asking, Fields},
@@ -35,7 +34,7 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Actor(caller): Actor,
     Asking(mut query): Asking,
-) -> Result<Json<Items<Value>>, Problem> {
+) -> Result<Json<Items<OwedView>>, Problem> {
     let organisation = &caller.organisation;
     let now = organisation.now();
     let (turn, filter) = (Turn::read(&mut query), filter(&mut query, now));
@@ -44,7 +43,7 @@ pub(super) async fn list(
     let page = turn.page(organisation, models).await?;
     let rows = deadline_queue::list(models, &filter, &page).await?;
     let rules = organisation.rules();
-    Ok(Json(turn.items(organisation, rows, Cursor::of, |row| View(&rules).owed(&row, now))))
+    Ok(Json(turn.items(organisation, rows, Cursor::of, |row| View(&rules).owed(row, now))))
 }
 
 fn filter(query: &mut Fields, now: Instant) -> Filter {

@@ -28,7 +28,7 @@ pub(crate) async fn list(State(state): State<ApiState>, asked: Asked) -> Result<
     let models = state.read(organisation)?;
     let wanted = wanted::read(&asked.params, &organisation.rules(), organisation.now())?;
     let rows = match &wanted.numbers {
-        Some(numbers) => by_number(organisation, models, numbers).await?,
+        Some(numbers) => by_numbers(organisation, models, numbers).await?,
         None => public_requests::list(models, &filter(&wanted), &page(&wanted)).await?,
     };
     Ok(asked.answer("service_requests", &shown(organisation, &asked, &rows)))
@@ -41,14 +41,28 @@ pub(crate) async fn one(
     Path(file): Path<String>,
 ) -> Result<Response, Problem> {
     let organisation = asked.organisation()?;
-    let request = organisation.resolve(Asked::stem(&file)).await?.ok_or(Fact::RequestUnknown)?;
-    let fresh = public_requests::one(state.read(organisation)?, request).await?.ok_or(Fact::RequestUnknown)?;
-    Ok(asked.answer("service_requests", &shown(organisation, &asked, &[fresh.value])))
+    let found = by_number(organisation, state.read(organisation)?, Asked::stem(&file)).await?;
+    let row = found.ok_or(Fact::RequestUnknown)?;
+    Ok(asked.answer("service_requests", &shown(organisation, &asked, &[row])))
+}
+
+/// A request as of now, its row written or not.
+async fn by_number(
+    organisation: &Organisation,
+    models: &ReadModels,
+    number: &str,
+) -> Result<Option<PublicRequest>, Problem> {
+    let Ok(known) = number.parse::<Number>() else { return Ok(None) };
+    if let Some(row) = public_requests::by_number(models, &known).await? {
+        return Ok(Some(row));
+    }
+    let Some(request) = organisation.resolve(number).await? else { return Ok(None) };
+    Ok(public_requests::one(models, request).await?.map(|fresh| fresh.value))
 }
 
 /// Requests by their numbers. Few are read one by one, so that a portal that asks for what it has just posted finds
 /// it; of many, as a list.
-async fn by_number(
+async fn by_numbers(
     organisation: &Organisation,
     models: &ReadModels,
     numbers: &[String],
@@ -61,9 +75,9 @@ async fn by_number(
     }
     let mut rows: Vec<PublicRequest> = Vec::new();
     for number in numbers {
-        let Some(request) = organisation.resolve(number).await? else { continue };
-        if rows.iter().all(|row| row.request != request) {
-            rows.extend(public_requests::one(models, request).await?.map(|fresh| fresh.value));
+        let Some(row) = by_number(organisation, models, number).await? else { continue };
+        if rows.iter().all(|known| known.request != row.request) {
+            rows.push(row);
         }
     }
     rows.sort_by_key(|row| std::cmp::Reverse((row.requested_at, row.request)));

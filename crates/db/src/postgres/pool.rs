@@ -1,5 +1,6 @@
 //! The connections of one schema: some that one user at a time has to himself, and a few that all reads by key share.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ struct Unused {
 const CONNECTIONS: u32 = 16;
 /// What only a burst needed is closed after it: a server has few connections, and others want them too.
 const KEPT_UNUSED: Duration = Duration::from_secs(20);
-const SHARED: usize = 4;
+const SHARED_AT_MOST: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: usize = 3;
 
@@ -246,10 +247,10 @@ impl Lease {
 }
 
 /// Connections for reads by key: short answers, so that many readers may ask through one, and their questions and answers
-/// travel together. Each has a task that works its socket.
+/// travel together. Each has a task that works its socket. More of them than processors would only have less to send at once.
 struct Shared {
     options: Options,
-    places: [tokio::sync::Mutex<Option<Working>>; SHARED],
+    places: Box<[tokio::sync::Mutex<Option<Working>>]>,
     next: AtomicUsize,
 }
 
@@ -260,11 +261,13 @@ struct Working {
 
 impl Shared {
     fn new(options: Options) -> Self {
-        Self { options: options.with(BY_KEY), places: Default::default(), next: AtomicUsize::new(0) }
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let places = (0..processors.min(SHARED_AT_MOST)).map(|_| tokio::sync::Mutex::default()).collect();
+        Self { options: options.with(BY_KEY), places, next: AtomicUsize::new(0) }
     }
 
     async fn link(&self) -> Result<Arc<Link>, DbError> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % SHARED;
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.places.len();
         let mut place = self.places[turn].lock().await;
         if let Some(working) = place.as_ref().filter(|working| !working.link.is_closed()) {
             return Ok(working.link.clone());

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, ensure};
 use db::Dialect;
-use domain::ids::RequestId;
+use domain::number::Number;
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
 use projections::{Page, ReadModels, deadline_queue, public_requests};
@@ -79,7 +79,7 @@ async fn doors(
 
     let queue = deadline_queue::list(models, &deadline_queue::Filter::default(), &Page::first(PAGE)).await?;
     ensure!(queue.len() == PAGE as usize, "the queue holds {} promises", queue.len());
-    let one = Door::One(queue[0].request, first_number(address, agent).await?);
+    let one = Door::One(first_number(address, agent).await?);
     for door in [one, Door::Queue] {
         let (mut ours, mut reads) = (Runs::default(), Runs::default());
         for _ in 0..plan.runs {
@@ -100,29 +100,28 @@ async fn doors(
 /// What is read.
 #[derive(Clone)]
 enum Door {
-    /// Its public number, which the path names.
-    One(RequestId, String),
+    One(Number),
     Queue,
 }
 
 impl Door {
     fn name(&self) -> &'static str {
         match self {
-            Self::One(..) => "GET of one request",
+            Self::One(_) => "GET of one request",
             Self::Queue => "page of 50 of the queue",
         }
     }
 
     fn path(&self) -> String {
         match self {
-            Self::One(_, number) => format!("/open311/v2/requests/{number}.json?jurisdiction_id={JURISDICTION}"),
+            Self::One(number) => format!("/open311/v2/requests/{number}.json?jurisdiction_id={JURISDICTION}"),
             Self::Queue => format!("/api/v1/queue?limit={PAGE}"),
         }
     }
 
     fn goal(&self, scratch: &Scratch) -> Goal {
         match self {
-            Self::One(..) => scratch.pick(Goal::AtLeast(12_000.0), Goal::RatioAtLeast(0.6)),
+            Self::One(_) => scratch.pick(Goal::AtLeast(12_000.0), Goal::RatioAtLeast(0.6)),
             Self::Queue => Goal::AtLeast(4_000.0),
         }
     }
@@ -130,14 +129,14 @@ impl Door {
     /// What stands beside it.
     fn beside(&self, scratch: &Scratch) -> &'static str {
         match self {
-            Self::One(..) => scratch.pick("beside the read without HTTP", "beside its first select by pgbench"),
+            Self::One(_) => scratch.pick("beside the read without HTTP", "beside its first select by pgbench"),
             Self::Queue => "beside the read without HTTP",
         }
     }
 
     async fn alone(&self, scratch: &Scratch, plan: Plan, models: &ReadModels) -> anyhow::Result<Seen> {
-        if let (Self::One(request, _), Some(pgbench)) = (self, scratch.pgbench()?) {
-            let (statement, parameters) = models.measured_one(*request).await?;
+        if let (Self::One(number), Some(pgbench)) = (self, scratch.pgbench()?) {
+            let (statement, parameters) = models.measured_one(number).await?;
             let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
             let script = pgbench::filled(statement.sql(Dialect::Postgres), &parameters);
             return pgbench.run(&format!("read_{CITY}"), &script, CONNECTIONS, plan.time).await;
@@ -156,7 +155,7 @@ struct Reader {
 impl Client for Reader {
     async fn step(&mut self) -> anyhow::Result<()> {
         match &self.door {
-            Door::One(request, _) => public_requests::one(&self.models, *request).await.map(drop)?,
+            Door::One(number) => public_requests::by_number(&self.models, number).await.map(drop)?,
             Door::Queue => {
                 deadline_queue::list(&self.models, &deadline_queue::Filter::default(), &Page::first(PAGE))
                     .await
@@ -194,9 +193,10 @@ fn get(key: &str, path: &str) -> Make {
     })
 }
 
-async fn first_number(address: SocketAddr, key: &str) -> anyhow::Result<String> {
+async fn first_number(address: SocketAddr, key: &str) -> anyhow::Result<Number> {
     let url = format!("http://{address}/open311/v2/requests.json?jurisdiction_id={JURISDICTION}&page_size=1&page=1");
     let client = reqwest::Client::new();
     let answer = client.get(url).bearer_auth(key).send().await?.json::<serde_json::Value>().await?;
-    answer[0]["service_request_id"].as_str().map(str::to_owned).context("the list shows a request")
+    let number = answer[0]["service_request_id"].as_str().context("the list shows a request")?;
+    Ok(number.parse()?)
 }

@@ -17,7 +17,7 @@ use domain::{
     words::Code,
 };
 
-pub use self::queries::{Cursor, Filter, list, one};
+pub use self::queries::{Cursor, Filter, by_number, list, one};
 use crate::{NoCells, Projection, Rows, Sealing, row};
 
 row! {

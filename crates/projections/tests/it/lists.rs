@@ -41,6 +41,21 @@ on_both_databases! {
         assert!(public_requests::one(&models, request(2)).await.unwrap().is_none());
     }
 
+    async fn a_request_is_found_by_its_number_as_of_now(fresh: Fresh) {
+        let models = models(&fresh).await;
+        projections::rebuild(&models, &[], &mut |_| {}).await.unwrap();
+        let number = crate::story::submission(request(1), 1).number;
+        assert!(public_requests::by_number(&models, &number).await.unwrap().is_none());
+        tell(&models, 0, &[in_request(request(1), submitted(request(1), 1))]).await;
+        // No row yet: which request it is, only the log can tell.
+        assert!(public_requests::by_number(&models, &number).await.unwrap().is_none());
+        projections::rebuild(&models, &[], &mut |_| {}).await.unwrap();
+        let status = async || public_requests::by_number(&models, &number).await.unwrap().unwrap().status;
+        assert_eq!(status().await, Status::Received);
+        tell(&models, 100, &[in_request(request(1), resolved(3))]).await;
+        assert_eq!(status().await, Status::Resolved);
+    }
+
     async fn pages_hold_every_request_once_newest_first(fresh: Fresh) {
         let models = models(&fresh).await;
         tell(&models, 0, &woven(30, 1)).await;
