@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::DateTime;
+
 use crate::{
     deadlines,
     history::{History, Operation, Seen},
@@ -149,7 +151,7 @@ fn no_phantom(history: &History, log: &Log, placed: &Placed) -> Invariant {
         }
     }
     // What a matter was read as is a state that some append left, never the middle of one.
-    for read in history.reads.iter().filter(|read| read.status == 200) {
+    for read in history.reads.iter().filter(|read| read.status == 200 && read.updated.is_none()) {
         let known = read_revision(read.etag.as_deref(), &read.stream, log, placed);
         invariant.hold(known.is_some(), || format!("{} was read with an ETag that no operation left", read.stream));
     }
@@ -243,6 +245,15 @@ fn total_order(history: &History, log: &Log, placed: &Placed) -> Invariant {
             }),
             (404, _) => {
                 invariant.hold(false, || format!("{} was not found after it had been acknowledged", read.stream));
+            }
+            (200, None) if read.updated.is_some() => {
+                let shown = read.updated.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+                let stream = log.by_name.get(&read.stream);
+                let stood =
+                    stream.zip(shown).is_some_and(|(stream, shown)| log.updates.stood_since(*stream, least, shown));
+                invariant.hold(stood, || {
+                    format!("{} was shown as of {shown:?} after revision {least} had been acknowledged", read.stream)
+                });
             }
             _ => {}
         }

@@ -65,8 +65,14 @@ fn read(sent: u64, etag: &str) -> Line {
         status: 200,
         etag: Some(etag.into()),
         due,
+        updated: None,
         retry_after: false,
     })
+}
+
+fn shown(sent: u64, updated: &str) -> Line {
+    let Line::Read(read) = read(sent, "") else { unreachable!() };
+    Line::Read(Read { etag: None, due: BTreeMap::new(), updated: Some(updated.into()), ..read })
 }
 
 fn compared(position: i64, agrees: bool, digest: &str) -> Line {
@@ -99,6 +105,9 @@ impl Run {
                 invoke(3, 70, Some("e1")),
                 refused(3, 80, "request.stale"),
                 read(65, "e2"),
+                shown(55, "2026-01-01T05:00:01Z"),
+                shown(55, "2026-01-01T05:00:03Z"),
+                shown(65, "2026-01-01T05:00:03Z"),
                 Line::Ready(Ready { t: 45, server: "a".into(), millis: 200, limit: 1_000 }),
                 Line::Residue(Residue { of: "open files".into(), before: 20.0, after: 21.0, limit: 22.0 }),
                 checkpoint(90, 1, 2),
@@ -144,6 +153,7 @@ impl Run {
 
     fn event(&self, number: usize, kind: &str, position: i64) -> EventRow {
         let payload = json!({
+            "at": format!("2026-01-01T00:00:{position:02}-05:00"),
             "agent": format!("usr_{}", op(number)),
             "id": { "standard": "answer", "ordinal": 0 },
             "due": { "due_at": self.deadline },
@@ -302,6 +312,12 @@ fn a_read_that_shows_less_than_what_was_acknowledged_is_told() {
         let Line::Read(read) = read(100, "e1") else { return };
         run.lines.push(Line::Read(Read { status: 404, etag: None, ..read }));
     });
+}
+
+#[test]
+fn a_public_page_that_shows_less_than_what_was_acknowledged_is_told() {
+    violates("I5", |run| run.lines.push(shown(100, "2026-01-01T00:00:01-05:00")));
+    violates("I5", |run| run.lines.push(shown(100, "2026-01-01T00:00:09-05:00")));
 }
 
 #[test]

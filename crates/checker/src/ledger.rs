@@ -102,6 +102,9 @@ pub struct Read {
     /// `<standard>/<ordinal>` to its due instant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub due: BTreeMap<String, String>,
+    /// What the public door says instead of an ETag: when the request last changed for the public, in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<String>,
     #[serde(default)]
     pub retry_after: bool,
 }

@@ -11,6 +11,7 @@ pub mod history;
 pub mod ledger;
 pub mod log;
 pub mod report;
+mod updates;
 pub mod verify;
 
 pub use check::check;

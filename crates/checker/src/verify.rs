@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     deadlines::Deadlines,
     log::{self, Database, DirectoryRow, EventRow, HeadRow, OperationRow, StreamRow, Visit},
+    updates::Updates,
 };
 
 const TAG: &[u8; 16] = b"guichet-event-1\0";
@@ -30,6 +31,7 @@ pub struct Log {
     pub by_name: HashMap<String, u32>,
     pub operations: Vec<Written>,
     pub deadlines: Deadlines,
+    pub updates: Updates,
     /// Rules of the page that do not hold.
     pub findings: Vec<String>,
     pub violations: u64,
@@ -224,6 +226,7 @@ impl Verifier {
         let operation = operation(&row.meta);
         self.log.events.push(Event { stream: number, revision: row.revision, id, hash, marker, operation });
         self.log.deadlines.follow(number, row.revision, &kind, &row.payload);
+        self.log.updates.follow(number, row.revision, &kind, &row.payload);
         let (before, at_text) = (self.recorded, row.recorded_at);
         (self.previous, self.recorded, self.recorded_text) = (row.hash, at, at_text);
         if computed != hash {

@@ -1,6 +1,6 @@
 //! One attempt at one operation over HTTP, announced before it is sent and written down whatever comes back.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use checker::ledger::{Answered, Invoke, Line, Read, Refused, Unknown};
 use rand::{Rng, RngExt};
@@ -50,6 +50,8 @@ pub(crate) struct Done {
     /// `req_…` or a public number.
     pub(crate) id: String,
     pub(crate) etag: Option<String>,
+    /// What the public calls it, where the answer says so.
+    pub(crate) number: Option<String>,
 }
 
 impl Write {
@@ -182,10 +184,10 @@ impl Client {
     fn conclude(&self, write: &Write, heard: &Heard) -> anyhow::Result<Outcome> {
         let (op, t, status) = (write.op.clone(), self.clock.now(), heard.status);
         if let (200..300, Some(done)) = (status, heard.done(write.door)) {
-            let Told { stream, id, after, answer } = done;
+            let Told { stream, id, number, after, answer } = done;
             let etag = heard.etag.clone();
             self.ledger.write(&Line::Ok(Answered { op, t, status, stream, etag: etag.clone(), after, answer }))?;
-            return Ok(Outcome::Done(Done { id, etag }));
+            return Ok(Outcome::Done(Done { id, etag, number }));
         }
         let code = heard.code(write.door);
         // Others were faster three times: nothing was done, and the answer says to repeat it.
@@ -214,8 +216,25 @@ impl Client {
         });
         let (etag, status, retry_after) = (heard.etag.clone(), heard.status, heard.retry_after);
         let due = due.collect();
-        self.ledger.write(&Line::Read(Read { sent, t: self.clock.now(), stream, status, etag, due, retry_after }))?;
-        Ok((status == 200).then_some(Done { id, etag: heard.etag }))
+        let number = json["number"].as_str().map(str::to_owned);
+        let t = self.clock.now();
+        self.ledger.write(&Line::Read(Read { sent, t, stream, status, etag, due, updated: None, retry_after }))?;
+        Ok((status == 200).then_some(Done { id, etag: heard.etag, number }))
+    }
+
+    /// Reads what the public is shown of a request, through the door of portals.
+    pub(crate) async fn read_public(&self, url: &str, request: &Done) -> anyhow::Result<()> {
+        let (Some(number), Some(stream)) = (&request.number, stream_of(&request.id)) else { return Ok(()) };
+        let sent = self.clock.now();
+        let url = format!("{url}/open311/v2/requests/{number}.json?jurisdiction_id={JURISDICTION}");
+        let Ok(response) = self.http.get(url).send().await else { return Ok(()) };
+        let Ok(heard) = Heard::of(response).await else { return Ok(()) };
+        let (t, status, retry_after) = (self.clock.now(), heard.status, heard.retry_after);
+        // What says nothing of the time is caught as a text that is none.
+        let updated =
+            (status == 200).then(|| heard.json()[0]["updated_datetime"].as_str().unwrap_or_default().to_owned());
+        let due = BTreeMap::new();
+        self.ledger.write(&Line::Read(Read { sent, t, stream, status, etag: None, due, updated, retry_after }))
     }
 }
 
@@ -240,6 +259,7 @@ struct Heard {
 struct Told {
     stream: String,
     id: String,
+    number: Option<String>,
     after: Option<String>,
     /// Of what must be the same each time.
     answer: String,
@@ -261,21 +281,22 @@ impl Heard {
 
     fn done(&self, door: Door) -> Option<Told> {
         let mut json = self.json();
-        let (id, stream, after) = match door {
+        let (id, stream, number, after) = match door {
             Door::Open311 => {
                 let number = json[0]["service_request_id"].as_str()?.to_owned();
-                (number.clone(), format!("number-{number}"), None)
+                (number.clone(), format!("number-{number}"), Some(number), None)
             }
             Door::Native => {
                 let id = json["id"].as_str()?.to_owned();
-                (id.clone(), stream_of(&id)?, json["after"].as_str().map(str::to_owned))
+                let text = |name: &str| json[name].as_str().map(str::to_owned);
+                (id.clone(), stream_of(&id)?, text("number"), text("after"))
             }
         };
         // Whether it is told for the first time is the one thing that may differ.
         if let Some(object) = json.as_object_mut() {
             object.remove("replayed");
         }
-        Some(Told { stream, id, after, answer: hex(&Sha256::digest(json.to_string())) })
+        Some(Told { stream, id, number, after, answer: hex(&Sha256::digest(json.to_string())) })
     }
 
     fn code(&self, door: Door) -> String {

@@ -86,6 +86,7 @@ impl Worker {
             settle(&self.client, &mut self.urls, &mut self.random, &write).await?;
         }
         if let Some(done) = done.filter(|done| done.etag.is_some()) {
+            self.show(&done).await?;
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             if shared.len() < SHARED {
                 shared.push(done);
@@ -99,10 +100,13 @@ impl Worker {
     /// Works a request that others may be working too, with and without a condition.
     async fn work(&mut self) -> anyhow::Result<()> {
         let Some((at, matter)) = self.any() else { return Ok(()) };
-        let condition = matter.etag.filter(|_| self.random.random_bool(0.7));
+        let condition = matter.etag.clone().filter(|_| self.random.random_bool(0.7));
         let write = Write::assignment(&mut self.random, &matter.id, condition);
         let etag = match settle(&self.client, &mut self.urls, &mut self.random, &write).await? {
-            Some(done) => done.etag,
+            Some(done) => {
+                self.show(&Done { number: matter.number, ..done.clone() }).await?;
+                done.etag
+            }
             // Somebody was faster: what it is now is read before it is worked again.
             None => self.look(&matter.id).await?.and_then(|done| done.etag),
         };
@@ -125,6 +129,16 @@ impl Worker {
             Some(url) => self.client.read(&url, request).await,
             None => Ok(None),
         }
+    }
+
+    /// Half of the time, what was just done is looked for where the public sees it.
+    async fn show(&mut self, done: &Done) -> anyhow::Result<()> {
+        if self.random.random_bool(0.5)
+            && let Some(url) = url(&mut self.urls, &mut self.random).await
+        {
+            self.client.read_public(&url, done).await?;
+        }
+        Ok(())
     }
 
     fn any(&mut self) -> Option<(usize, Done)> {

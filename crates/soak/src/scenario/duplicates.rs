@@ -26,7 +26,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut rounds = 0;
     while rounds < stage.count && stage.goes_on() {
         let write = match (rounds % 3, matter.take()) {
-            (2, Some(Done { id, etag })) => Write::assignment(&mut random, &id, etag),
+            (2, Some(Done { id, etag, .. })) => Write::assignment(&mut random, &id, etag),
             (1, _) => Write::open311(&mut random),
             _ => Write::native(&mut random),
         };
