@@ -17,11 +17,21 @@ use crate::{DbError, Dialect, ReadRow, Row, Statement};
 
 /// Texts are few: those of the program, once for each table of a read model.
 const PREPARED: usize = 500;
+/// A plan that is kept is made again at this use of its text, then at four times as many, and so on: it may have been made when the
+/// table was known to be empty, and every index looked as good as the right one. Autovacuum would notice a minute later.
+const PLANNED_AGAIN_AT: u64 = 64;
 
 /// The asking half of a connection. Questions may be asked while others are being answered; answers come in their order.
 pub(super) struct Link {
     client: Client,
-    prepared: Mutex<HashMap<Box<str>, tokio_postgres::Statement>>,
+    prepared: Mutex<HashMap<Box<str>, Prepared>>,
+}
+
+struct Prepared {
+    statement: tokio_postgres::Statement,
+    uses: u64,
+    /// The use at which it is made again.
+    until: u64,
 }
 
 /// The half of a connection that speaks with the socket; it ends with the connection.
@@ -64,26 +74,43 @@ impl Link {
             return Ok(prepared);
         }
         let types: Vec<Type> = statement.values().iter().map(type_of).collect();
-        self.prepare_text(text, &types).await
+        self.prepare_anew(text, &types).await
     }
 
     /// Prepared once; where `types` says nothing of a parameter, the text does.
     async fn prepare_text(&self, text: &str, types: &[Type]) -> Result<tokio_postgres::Statement, PostgresError> {
-        if let Some(prepared) = self.held(text) {
-            return Ok(prepared);
+        match self.held(text) {
+            Some(prepared) => Ok(prepared),
+            None => self.prepare_anew(text, types).await,
         }
+    }
+
+    async fn prepare_anew(&self, text: &str, types: &[Type]) -> Result<tokio_postgres::Statement, PostgresError> {
         let prepared = self.client.prepare_typed(text, types).await?;
         let mut held = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= PREPARED {
             // Only what is dropped is closed at the server; what is in use meanwhile stays until it is done.
             held.clear();
         }
-        held.insert(text.into(), prepared.clone());
+        match held.get_mut(text) {
+            Some(old) => old.statement = prepared.clone(),
+            None => {
+                held.insert(text.into(), Prepared { statement: prepared.clone(), uses: 0, until: PLANNED_AGAIN_AT });
+            }
+        }
         Ok(prepared)
     }
 
+    /// None where it is to be prepared: for the first time, or again by this one of its users.
     fn held(&self, text: &str) -> Option<tokio_postgres::Statement> {
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
+        let mut held = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = held.get_mut(text)?;
+        prepared.uses += 1;
+        if prepared.uses < prepared.until {
+            return Some(prepared.statement.clone());
+        }
+        prepared.until = prepared.until.saturating_mul(4);
+        None
     }
 
     /// A plan whose table was replaced beneath it is forgotten, so that the next try prepares again.

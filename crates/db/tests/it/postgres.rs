@@ -89,6 +89,45 @@ fn reads_outlive_the_connections_they_had() {
     run(Dialect::Postgres, body);
 }
 
+/// Two indexes are as good as each other for a table that is known to be empty; the later one wins.
+#[test]
+fn a_plan_that_was_made_for_an_empty_table_is_not_kept_for_a_full_one() {
+    async fn body(fresh: Fresh) {
+        let server = fresh.server();
+        let table = "create table grown (log bigint, id bigint, name text, primary key (log, id));
+                     create index grown_name on grown (log, name);
+                     analyze grown";
+        server.script(table).await.expect("a table");
+        // Beside it: how many entries of the other index its connection has gone through since PostgreSQL last took stock.
+        let look_up = async || {
+            let sql = "select
+                           (select name from grown where log = $1 and id = $2),
+                           pg_stat_get_xact_tuples_returned('grown_name'::regclass)";
+            let read: (Option<String>, i64) =
+                server.fetch_one(Statement::new(sql, vec![1_i64.into(), 7_i64.into()]).by_key()).await.expect("read");
+            read
+        };
+        assert_eq!(look_up().await, (None, 0));
+        let rows = "insert into grown select 1, i, 'name-' || i from generate_series(1, $1::bigint) as i";
+        server.execute(Statement::new(rows, vec![5_000_i64.into()])).await.expect("rows");
+        let most = async |times: usize| {
+            let mut most = 0;
+            for _ in 0..times {
+                let (name, entries) = look_up().await;
+                assert_eq!(name.as_deref(), Some("name-7"));
+                most = most.max(entries);
+            }
+            most
+        };
+        assert!(most(8).await >= 5_000, "the plan of the empty table does not walk: this test shows nothing");
+        most(4 * 64).await;
+        let before = most(8).await;
+        most(8).await;
+        assert!(most(8).await <= before, "it still walks");
+    }
+    run(Dialect::Postgres, body);
+}
+
 /// Takes as long as a connection is kept.
 #[test]
 fn what_a_burst_needed_is_closed_after_it() {
