@@ -47,6 +47,7 @@ pub use digest::Line;
 pub use generation::{Generation, State};
 pub use page::Page;
 pub use projection::{Cell, NoCells, Projection};
+pub use read_index::Now;
 pub use read_models::{Fresh, ModelStatus, ReadError, ReadModels};
 pub use rebuild::{RebuildError, RebuildOutcome, RebuildReport, Rebuilt, names, rebuild};
 pub use replay::{Phase, Progress, Tell, Unfoldable};

@@ -2,7 +2,7 @@
 //!
 //! A list reads rows and is at most a moment behind. One matter is read with the fold of its own stream past the
 //! checkpoint, and is never behind: see [`ReadModels::scope`]. Where the checkpoint holds the whole log there is nothing to
-//! fold: see [`ReadModels::head`].
+//! fold: see [`ReadModels::now`].
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use crate::{
     Column, Generation, Projection, Row, Rows, generation,
     log_page::Pages,
     model,
-    read_index::ReadIndex,
+    read_index::{Now, ReadIndex},
     tables::{self, Positioned, Standing},
 };
 
@@ -100,7 +100,7 @@ impl ReadModels {
             let store = store.clone();
             move || {
                 let store = store.clone();
-                async move { store.head().await.ok().map(|head| head.position) }.boxed()
+                async move { store.head().await.ok() }.boxed()
             }
         });
         let (current, progress) = (RwLock::default(), watch::Sender::new(()));
@@ -186,7 +186,17 @@ impl ReadModels {
     where
         P: Projection<Tables: Standing>,
     {
-        let (checkpoint, mut rows) = self.at_checkpoint::<P>(scope).await?;
+        let (checkpoint, rows) = self.at_checkpoint::<P>(scope).await?;
+        self.folded::<P>(scope, checkpoint, rows).await
+    }
+
+    /// The rows of one scope as of now, from those that stand at a checkpoint. None where there is no such stream.
+    pub(crate) async fn folded<P: Projection>(
+        &self,
+        scope: &str,
+        checkpoint: i64,
+        mut rows: P::Tables,
+    ) -> Result<Option<Fresh<P::Tables>>, ReadError> {
         let Some((revision, tail)) = self.tail(scope, checkpoint).await? else { return Ok(None) };
         for record in tail.into_iter().rev().filter(|record| !record.kind.starts_with('$')) {
             let position = record.position;
@@ -234,10 +244,10 @@ impl ReadModels {
         read(other).await?.ok_or(ReadError::NotReady { name: P::NAME, version: P::VERSION })
     }
 
-    /// The head of the log, which holds everything that was acknowledged before this call: rows of a checkpoint that is not
-    /// before it are as of now. None where it could not be read.
-    pub(crate) async fn head(&self) -> Option<i64> {
-        self.0.heads.head().await
+    /// The head of the log, which holds everything that was acknowledged before this call: rows whose checkpoint it is are as
+    /// of now. Costs one statement, shared by all who ask at the same time.
+    pub fn now(&self) -> Now {
+        self.0.heads.now()
     }
 
     /// The stream's last revision and its events after the checkpoint, last first.

@@ -85,7 +85,7 @@ impl ReadModels {
         let generation = self.current::<P>().await?;
         Ok(vec![
             tables::of_scopes::<R>(&generation, Value::Json(None)),
-            tables::with_checkpoint::<R>(&generation, tables::scope_of::<R>(), ""),
+            tables::with_checkpoint::<R>(&generation, tables::scope_column::<R>(), ""),
             tables::every::<R>(&generation),
         ])
     }

@@ -102,7 +102,7 @@ impl<R: Row> Tables for Rows<R> {
 impl<R: Row> Standing for Rows<R> {
     fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         async move {
-            let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, scope_of::<R>(), &scope)).await?;
+            let held = db.fetch_all::<Positioned<R>>(with_checkpoint::<R>(&from, scope_column::<R>(), &scope)).await?;
             let Some(position) = held.first().map(|held| held.position) else { return Ok(None) };
             let mut rows = Self::default();
             held.into_iter().filter_map(|held| held.row).for_each(|row| rows.load(row));
@@ -150,12 +150,13 @@ impl<A: Row, B: Row> Standing for (Rows<A>, Rows<B>) {
     fn at_checkpoint(db: &Db, from: Generation, scope: String) -> BoxFuture<'_, Result<Option<(i64, Self)>, DbError>> {
         db.snapshot(move |tx| {
             async move {
-                let first = tx.fetch_all::<Positioned<A>>(with_checkpoint::<A>(&from, scope_of::<A>(), &scope)).await?;
+                let first =
+                    tx.fetch_all::<Positioned<A>>(with_checkpoint::<A>(&from, scope_column::<A>(), &scope)).await?;
                 let Some(position) = first.first().map(|held| held.position) else { return Ok(None) };
                 let mut rows = Self::default();
                 first.into_iter().filter_map(|held| held.row).for_each(|row| rows.0.load(row));
                 let second =
-                    tx.fetch_all::<Positioned<B>>(with_checkpoint::<B>(&from, scope_of::<B>(), &scope)).await?;
+                    tx.fetch_all::<Positioned<B>>(with_checkpoint::<B>(&from, scope_column::<B>(), &scope)).await?;
                 second.into_iter().filter_map(|held| held.row).for_each(|row| rows.1.load(row));
                 Ok(Some((position, rows)))
             }
@@ -201,8 +202,7 @@ fn values<R: Row>(rows: &Rows<R>) -> Vec<Vec<Value>> {
     rows.iter().map(Row::values).collect()
 }
 
-/// The column that names the scope.
-pub(crate) fn scope_of<R: Row>() -> &'static str {
+pub(crate) fn scope_column<R: Row>() -> &'static str {
     R::SHAPE.columns[0].name
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn of_scopes<R: Row>(from: &Generation, scopes: Value) -> Statement {
     Statement::new("select @columns from @table where @scope in (select value from @each($1))", vec![scopes])
         .table(&from.table(&R::SHAPE))
         .fill("@columns", &R::SHAPE.column_list())
-        .fill("@scope", scope_of::<R>())
+        .fill("@scope", scope_column::<R>())
         .fill_per_dialect("@each", "json_each", "json_array_elements_text")
 }
 
@@ -230,7 +230,7 @@ pub(crate) fn with_checkpoint<R: Row>(from: &Generation, column: &'static str, v
     let columns: String = R::SHAPE.columns.iter().flat_map(|column| [", held.", column.name]).collect();
     let table = from.table(&R::SHAPE);
     let sql = format!(
-        "select model.position{columns}
+        "select model.position, model.hash{columns}
          from read_model as model
          left join {table} as held on held.{column} = $4
          where model.name = $1 and model.version = $2 and model.generation = $3 and model.state <> 'dropped'"
@@ -242,6 +242,8 @@ pub(crate) fn with_checkpoint<R: Row>(from: &Generation, column: &'static str, v
 pub(crate) struct Positioned<R> {
     /// Of the checkpoint.
     pub(crate) position: i64,
+    /// Of the event there.
+    pub(crate) hash: Option<[u8; 32]>,
     pub(crate) row: Option<R>,
 }
 
@@ -249,8 +251,8 @@ impl<R: Row> ReadRow for Positioned<R> {
     fn read(row: &db::Row<'_>) -> Result<Self, DbError> {
         let position = row.int(0)?;
         // The scope is text and never null in a row.
-        let row = if row.opt_str(1)?.is_some() { Some(R::read_at(row, 1)?) } else { None };
-        Ok(Self { position, row })
+        let held = if row.opt_str(2)?.is_some() { Some(R::read_at(row, 2)?) } else { None };
+        Ok(Self { position, hash: row.opt_bytes32(1)?, row: held })
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use domain::{ids::RequestId, number::Number};
 use projections::{
-    Page, ReadModels,
+    Now, Page, ReadModels,
     public_requests::{self, Filter, PublicRequest},
 };
 
@@ -41,19 +41,21 @@ pub(crate) async fn one(
     Path(file): Path<String>,
 ) -> Result<Response, Problem> {
     let organisation = asked.organisation()?;
-    let found = by_number(organisation, state.read(organisation)?, Asked::stem(&file)).await?;
+    let models = state.read(organisation)?;
+    let found = by_number(organisation, models, Asked::stem(&file), &mut models.now()).await?;
     let row = found.ok_or(Fact::RequestUnknown)?;
     Ok(asked.answer("service_requests", &shown(organisation, &asked, &[row])))
 }
 
-/// A request as of now, its row written or not.
+/// A request as of `now`, its row written or not.
 async fn by_number(
     organisation: &Organisation,
     models: &ReadModels,
     number: &str,
+    now: &mut Now,
 ) -> Result<Option<PublicRequest>, Problem> {
     let Ok(known) = number.parse::<Number>() else { return Ok(None) };
-    if let Some(row) = public_requests::by_number(models, &known).await? {
+    if let Some(row) = public_requests::by_number(models, &known, now).await? {
         return Ok(Some(row));
     }
     let Some(request) = organisation.resolve(number).await? else { return Ok(None) };
@@ -73,9 +75,10 @@ async fn by_numbers(
         let filter = Filter { numbers: Some(numbers), ..Filter::default() };
         return Ok(public_requests::list(models, &filter, &Page::first(wanted::MOST)).await?);
     }
+    let mut now = models.now();
     let mut rows: Vec<PublicRequest> = Vec::new();
     for number in numbers {
-        let Some(row) = by_number(organisation, models, number).await? else { continue };
+        let Some(row) = by_number(organisation, models, number, &mut now).await? else { continue };
         if rows.iter().all(|known| known.request != row.request) {
             rows.push(row);
         }

@@ -36,6 +36,8 @@ struct Unused {
 const CONNECTIONS: u32 = 16;
 /// What only a burst needed is closed after it: a server has few connections, and others want them too.
 const KEPT_UNUSED: Duration = Duration::from_secs(20);
+/// One that hangs must not be all of them.
+const SHARED_AT_LEAST: usize = 2;
 const SHARED_AT_MOST: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: usize = 3;
@@ -262,7 +264,8 @@ struct Working {
 impl Shared {
     fn new(options: Options) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let places = (0..processors.min(SHARED_AT_MOST)).map(|_| tokio::sync::Mutex::default()).collect();
+        let places =
+            (0..processors.clamp(SHARED_AT_LEAST, SHARED_AT_MOST)).map(|_| tokio::sync::Mutex::default()).collect();
         Self { options: options.with(BY_KEY), places, next: AtomicUsize::new(0) }
     }
 

@@ -155,7 +155,9 @@ struct Reader {
 impl Client for Reader {
     async fn step(&mut self) -> anyhow::Result<()> {
         match &self.door {
-            Door::One(number) => public_requests::by_number(&self.models, number).await.map(drop)?,
+            Door::One(number) => {
+                public_requests::by_number(&self.models, number, &mut self.models.now()).await?;
+            }
             Door::Queue => {
                 deadline_queue::list(&self.models, &deadline_queue::Filter::default(), &Page::first(PAGE))
                     .await

@@ -2,11 +2,10 @@
 
 use db::{Statement, Value};
 use domain::{ids::RequestId, number::Number, request::Status, time::Instant, words::Code};
-use futures_util::future;
 use serde::{Deserialize, Serialize};
 
 use super::{PublicRequest, PublicRequests};
-use crate::{Column, Fresh, Page, ReadError, ReadModels, list_of, tables::Positioned};
+use crate::{Column, Fresh, Now, Page, ReadError, ReadModels, Rows, list_of, tables::Positioned};
 
 /// Every part is optional; bounds are half-open.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,20 +44,27 @@ pub async fn one(models: &ReadModels, request: RequestId) -> Result<Option<Fresh
     Ok(fresh.and_then(|fresh| fresh.try_map(|rows| rows.into_vec().pop())))
 }
 
-/// The column that holds the number.
 pub(crate) const NUMBER: &str = "number";
 
-/// One request as of now, by its number; none where no row has that number yet, or no request. Cheaper than to find out
-/// which request it is: its row is found at once, and is as of now wherever the checkpoint holds the whole log.
-pub async fn by_number(models: &ReadModels, number: &Number) -> Result<Option<PublicRequest>, ReadError> {
-    let found = models.row_at_checkpoint::<PublicRequests, PublicRequest>(NUMBER, number.as_str());
-    let (head, found) = future::join(models.head(), found).await;
-    let Positioned { position: checkpoint, row } = found?;
+/// One request as of `now`, by its number; none where no row has that number yet, or no request. Cheaper than to find out
+/// which request it is: its row is found at once, and is as of now wherever its checkpoint is the head of the log.
+pub async fn by_number(
+    models: &ReadModels,
+    number: &Number,
+    now: &mut Now,
+) -> Result<Option<PublicRequest>, ReadError> {
+    let found = models.row_at_checkpoint::<PublicRequests, PublicRequest>(NUMBER, number.as_str()).await?;
+    let Positioned { position: checkpoint, hash, row } = found;
     let Some(row) = row else { return Ok(None) };
-    if head.is_some_and(|head| head <= checkpoint) {
+    // The same position with another hash is that of another log: of a backup, say, that is older than the rows.
+    if now.head().await.is_some_and(|head| head.position == checkpoint && Some(head.hash) == hash) {
         return Ok(Some(row));
     }
-    Ok(one(models, row.request).await?.map(|fresh| fresh.value))
+    let stream = row.request.stream();
+    let mut rows = Rows::default();
+    rows.load(row);
+    let fresh = models.folded::<PublicRequests>(&stream, checkpoint, rows).await?;
+    Ok(fresh.and_then(|fresh| fresh.value.into_vec().pop()))
 }
 
 /// Requests, newest first.

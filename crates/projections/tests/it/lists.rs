@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use domain::{declaration::Priority, request::Status};
+use event_store::EventStore;
 use projections::{
-    Page,
+    Page, ReadModels,
     deadline_queue::{self, Window},
     person_history, planning_base, public_requests, request_timeline,
     statistics::{self, Delay, Dimension, Period, Selection},
@@ -45,15 +46,32 @@ on_both_databases! {
         let models = models(&fresh).await;
         projections::rebuild(&models, &[], &mut |_| {}).await.unwrap();
         let number = crate::story::submission(request(1), 1).number;
-        assert!(public_requests::by_number(&models, &number).await.unwrap().is_none());
+        assert!(public_requests::by_number(&models, &number, &mut models.now()).await.unwrap().is_none());
         tell(&models, 0, &[in_request(request(1), submitted(request(1), 1))]).await;
         // No row yet: which request it is, only the log can tell.
-        assert!(public_requests::by_number(&models, &number).await.unwrap().is_none());
+        assert!(public_requests::by_number(&models, &number, &mut models.now()).await.unwrap().is_none());
         projections::rebuild(&models, &[], &mut |_| {}).await.unwrap();
-        let status = async || public_requests::by_number(&models, &number).await.unwrap().unwrap().status;
+        let status = async || public_requests::by_number(&models, &number, &mut models.now()).await.unwrap().unwrap().status;
         assert_eq!(status().await, Status::Received);
         tell(&models, 100, &[in_request(request(1), resolved(3))]).await;
         assert_eq!(status().await, Status::Resolved);
+    }
+
+    async fn a_row_of_another_history_is_not_shown_though_it_stands_at_the_head(fresh: Fresh) {
+        let past = models(&fresh).await;
+        tell(&past, 0, &[in_request(request(1), submitted(request(1), 1))]).await;
+        projections::rebuild(&past, &[], &mut |_| {}).await.unwrap();
+        // As if an older backup of the log had been put beneath the rows, and gone on.
+        let entry = fresh.create_log("levis").await.unwrap();
+        let log = EventStore::open(fresh.log(&entry).await.unwrap(), &entry).await.unwrap();
+        let rows = fresh.read(&fresh.create_log("quebec").await.unwrap()).await.unwrap();
+        let models = ReadModels::open(log, rows).await.unwrap();
+        tell(&models, 0, &[in_request(request(2), submitted(request(2), 2))]).await;
+        let number = crate::story::submission(request(1), 1).number;
+        let found = async |models: &ReadModels| {
+            public_requests::by_number(models, &number, &mut models.now()).await.unwrap().map(|row| row.request)
+        };
+        assert_eq!((found(&past).await, found(&models).await), (Some(request(1)), None));
     }
 
     async fn pages_hold_every_request_once_newest_first(fresh: Fresh) {
